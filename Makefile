@@ -1,0 +1,62 @@
+# Every target does its own set-up: Python 3.10 to 3.13, make and a package registry are all it takes.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# The first interpreter that really runs and can make a virtual environment (a pyenv shim may exist and not run).
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.10 python3 python; do \
+	"$$python" -c 'import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
+		>/dev/null 2>&1 && echo "$$python" && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --all-extras --universal --python-version 3.10 \
+	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(UPGRADE)
+
+.PHONY: help demo test lint format bench docs lock clean
+
+help:  ## Show the targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The environment is made anew only when what it is made from has changed.
+$(READY): requirements/dev.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "No Python 3.10 to 3.13 with the venv module was found; set PYTHON=..." >&2; exit 2; }
+	@echo "==> Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(READY)  ## Run the shop for 20 s and show what was seen (ARGS="--serve" stays up).
+	@$(BIN)/otel-dbmon demo $(ARGS)
+
+test: $(READY)  ## Build the wheel and test it on every interpreter there is, and on the oldest OpenTelemetry.
+	@$(BIN)/nox $(if $(SESSIONS),-s $(SESSIONS)) $(if $(ARGS),-- $(ARGS))
+
+lint: $(READY)  ## Check style, types, import layers and everything that is generated.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python semconv/generate.py --check
+
+format: $(READY)  ## Put the code into shape.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(READY)  ## Write everything that is generated from semconv/registry.
+	$(BIN)/python semconv/generate.py
+
+bench: $(READY)  ## Measure, and print ratios taken within one run.
+	@for benchmark in tests/benchmarks/bench_*.py; do \
+		echo "==> $$benchmark"; $(BIN)/python "$$benchmark" $(ARGS); done
+
+lock: $(READY)  ## Lock the versions again (UPGRADE=--upgrade takes the newest).
+	$(COMPILE) --group dev --output-file requirements/dev.txt
+	$(COMPILE) --group test --output-file requirements/test.txt
+	$(COMPILE) --group test --constraints requirements/floor.in --output-file requirements/floor.txt
+	@! grep -nE '://' requirements/*.txt
+
+clean:  ## Remove whatever the other targets made.
+	rm -rf $(VENV) .nox build dist .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,97 @@
+"""What `make test` runs: the wheel, not the checkout, on every interpreter there is and on the oldest OpenTelemetry."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+DIST = ROOT / "dist"
+CLEAN_INSTALL = "tests/packaging/test_clean_install.py"
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["build", "tests", "floor", "package"]
+
+
+def candidates(version: str) -> Iterator[Path]:
+    """Every place where PATH, pyenv or uv may keep this version, usable or not."""
+    home = Path.home()
+    pyenv = Path(os.environ.get("PYENV_ROOT", home / ".pyenv"))
+    folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
+    folders += sorted(pyenv.glob(f"versions/{version}.*/bin"), reverse=True)
+    folders += sorted(home.glob(f".local/share/uv/python/cpython-{version}.*/bin"), reverse=True)
+    return (python for folder in folders if (python := folder / f"python{version}").is_file())
+
+
+def runs(python: Path) -> bool:
+    """Whether it starts: a shim of a version that is not switched on exists, and only prints a message."""
+    return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
+
+
+def interpreters() -> list[str]:
+    """The supported versions this machine has, put on PATH for nox to find.
+
+    A version that is nowhere is skipped, out loud. One that is there and does not run stays in the list: nox then says
+    so, and fails where ``CI`` is set.
+    """
+    present = []
+    for version in nox.project.python_versions(nox.project.load_toml("pyproject.toml")):
+        found = list(candidates(version))
+        if not found:
+            print(f"Python {version}: not on this machine, its tests are skipped", file=sys.stderr)
+            continue
+        present.append(version)
+        usable = next((python for python in found if runs(python)), None)
+        if usable is not None:
+            os.environ["PATH"] = f"{usable.parent}{os.pathsep}{os.environ['PATH']}"
+    return present
+
+
+PYTHONS = interpreters()
+#: Coverage and everything else that one run is enough for.
+MAIN = "3.11" if "3.11" in PYTHONS else PYTHONS[-1]
+
+
+@nox.session(python=False)
+def build(session: nox.Session) -> None:
+    """Build the sdist, and the wheel from it."""
+    shutil.rmtree(DIST, ignore_errors=True)
+    session.run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(DIST), silent=True)
+    for path in sorted(DIST.iterdir()):
+        session.log(f"{path.name}: {path.stat().st_size:,} bytes")
+
+
+def test_wheel(session: nox.Session, lock: str, *options: str) -> None:
+    """Install the locked versions and the wheel; run the tests with nothing of the checkout on the import path."""
+    (wheel,) = DIST.glob("*.whl")
+    session.install("--quiet", "--require-hashes", "-r", f"requirements/{lock}.txt")
+    session.install("--quiet", "--no-deps", "--force-reinstall", str(wheel))
+    session.run("pytest", "-o", "pythonpath=", *options, *session.posargs, env={"OTEL_DBMON_DIST": str(DIST)})
+
+
+@nox.session(python=PYTHONS, requires=["build"])
+def tests(session: nox.Session) -> None:
+    """Run all tests against the wheel; measure coverage on one interpreter."""
+    coverage = ["--cov", "--cov-branch", "--cov-report=term", "--cov-fail-under=90"]
+    measured = session.python == MAIN and not session.posargs
+    test_wheel(session, "test", f"--ignore={CLEAN_INSTALL}", *(coverage if measured else []))
+
+
+@nox.session(python=MAIN, requires=["build"])
+def floor(session: nox.Session) -> None:
+    """Run all tests on the oldest OpenTelemetry that is supported."""
+    test_wheel(session, "floor", f"--ignore={CLEAN_INSTALL}")
+
+
+@nox.session(python=MAIN, requires=["build"])
+def package(session: nox.Session) -> None:
+    """Install the wheel into environments that hold nothing else, and use it there."""
+    test_wheel(session, "test", CLEAN_INSTALL)
