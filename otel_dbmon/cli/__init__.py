@@ -1,0 +1,1 @@
+"""What a person runs: the commands behind ``otel-dbmon``. No service process ever imports this package."""
