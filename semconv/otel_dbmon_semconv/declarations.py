@@ -1,0 +1,82 @@
+"""The shapes of the generated constants: what a service knows of a metric and of a setting. Written by hand."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+#: The word that stands for an empty list, as in OTEL_TRACES_EXPORTER.
+NONE = "none"
+
+_NUMBERS = {
+    "milliseconds": "a number of milliseconds",
+    "integer": "an integer",
+    "float_list": "a strictly increasing list of numbers, each",
+}
+
+
+class Metric(NamedTuple):
+    """One instrument.
+
+    Attributes:
+        name: OpenTelemetry name.
+        kind: ``counter``, ``gauge``, ``histogram`` or ``updowncounter``.
+        unit: UCUM unit, "" for none.
+        description: One sentence.
+        attributes: Names of the data points' attributes, in the order of the registry.
+        prometheus_name: Name of the series (of a histogram without ``_bucket``, ``_sum``, ``_count``).
+        family: The word in OTEL_DBMON_METRIC_FAMILIES that turns it on; ``dbmon`` is always on.
+    """
+
+    name: str
+    kind: str
+    unit: str
+    description: str
+    attributes: tuple[str, ...]
+    prometheus_name: str
+    family: str
+
+
+class Setting(NamedTuple):
+    """One environment variable that is read.
+
+    Attributes:
+        name: The variable.
+        attribute: Its name on ``Settings`` and as an argument of ``instrument()``.
+        type: ``boolean``, ``milliseconds``, ``integer``, ``float_list``, ``enum_list`` or ``string``.
+        default: The value without the variable, in the type of ``Settings``.
+        minimum: Least number allowed, None where the type is no number.
+        maximum: Greatest number allowed, None where the type is no number.
+        choices: The words an ``enum_list`` may hold.
+        brief: One sentence.
+    """
+
+    name: str
+    attribute: str
+    type: str
+    default: Any
+    minimum: float | None
+    maximum: float | None
+    choices: tuple[str, ...]
+    brief: str
+
+    def text(self, value: Any) -> str:
+        """Spell ``value`` as the environment would."""
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, tuple):
+            return ",".join(_number(item) if isinstance(item, float) else item for item in value) or NONE
+        return _number(value) if isinstance(value, float) else str(value)
+
+    def expected(self) -> str:
+        """Say which values are allowed, to follow "is not" or "has to be"."""
+        if self.type == "boolean":
+            return "true or false"
+        if self.type == "enum_list":
+            return f"a list of {', '.join(self.choices)}, or {NONE}"
+        if self.minimum is None or self.maximum is None:
+            return "a text"
+        return f"{_NUMBERS[self.type]} from {_number(self.minimum)} to {_number(self.maximum)}"
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(value)
