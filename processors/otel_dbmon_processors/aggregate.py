@@ -1,0 +1,128 @@
+"""Counts observed statements into a bounded number of series and hands these out as neutral, cumulative points.
+
+``record`` is on the path of every query, so it touches one object only: the tally of this combination of analysis,
+connection and error. A collection empties the tallies into the series they belong to. Tallies are many and short-lived
+(bounded by two generations, like a cache), series are few and stay; what is evicted is a tally, never a series.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+
+from otel_dbmon_processors.book import Analyzed, Book, Key, Tally
+from otel_dbmon_processors.config import Config
+from otel_dbmon_processors.guard import Guard
+from otel_dbmon_processors.observation import Observation
+from otel_dbmon_processors.points import NANOSECONDS, Family
+
+# A miss empties this many evicted tallies: more than the one it adds, few enough for nobody to notice.
+_EMPTIED_PER_MISS = 2
+
+
+class Aggregator:
+    """Records observations and gives out metrics. Thread safe; holds no reference to a statement's text.
+
+    Args:
+        config: Switches of the families, bucket boundaries and bounds.
+        guard: Counts what the bounds dropped; its own counts are given out as metrics too.
+        clock_ns: Nanoseconds since the epoch, for the start of series.
+    """
+
+    def __init__(self, config: Config, guard: Guard, clock_ns: Callable[[], int] = time.time_ns) -> None:
+        self._config = config
+        self._guard = guard
+        self._clock_ns = clock_ns
+        self._bounds_ns = tuple(round(bound * NANOSECONDS) for bound in config.duration_buckets)
+        self._generation = max(16, config.cache_size // 2)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything and renew the lock; for a forked child, where another thread may have held it."""
+        # Reentrant: a garbage collection inside may finalize a connection whose last statement comes back here.
+        self._lock = threading.RLock()
+        self._young: dict[Key, Tally] = {}
+        self._old: dict[Key, Tally] = {}
+        self._evicted: list[Tally] = []
+        self._book = Book(self._config, self._guard, self._clock_ns())
+
+    def record(self, observation: Observation, analysis: Analyzed, slow: bool) -> None:
+        """Count one executed statement.
+
+        Args:
+            observation: The statement's run; its text is not read.
+            analysis: What the text says.
+            slow: Whether it reached the slow-query threshold.
+        """
+        error = observation.error
+        key: Key = (
+            analysis,
+            observation.system,
+            observation.namespace,
+            observation.server_address,
+            observation.server_port,
+            error.type if error is not None else "",
+            error.exception if error is not None else "",
+            error.status_code if error is not None else "",
+        )
+        duration = observation.duration_ns
+        bucket = bisect_left(self._bounds_ns, duration)
+        with self._lock:
+            tally = self._young.get(key)
+            if tally is None:
+                tally = self._tally(key)
+            tally.counts[bucket] += 1
+            tally.sum += duration
+            if duration < tally.minimum:
+                tally.minimum = duration
+            if duration > tally.maximum:
+                tally.maximum = duration
+            if slow:
+                tally.slow += 1
+            if observation.sampled:
+                end_ns = observation.start_ns + duration
+                tally.exemplars[bucket] = (observation.trace_id, observation.span_id, end_ns, duration)
+
+    def count_n_plus_one(self, table: str) -> None:
+        """Count one N+1 pattern.
+
+        Args:
+            table: The table that was read row by row, "" if unknown.
+        """
+        with self._lock:
+            self._book.count_n_plus_one(table, self._clock_ns())
+
+    def collect(self) -> Iterable[Family]:
+        """All families as they are now. Several threads may collect while others record."""
+        book, lock = self._book, self._lock
+        with lock:
+            tallies = (*self._young.values(), *self._old.values())
+        # One by one, so that no query waits for more than one tally.
+        for tally in tallies:
+            with lock:
+                book.enter(tally)
+        while self._evicted:
+            with lock:
+                self._empty_evicted(1)
+        return list(book.families(lock, self._clock_ns()))
+
+    def _tally(self, key: Key) -> Tally:
+        """The tally of an origin that is not among the young ones: from the older generation, or a new one."""
+        tally = self._old.pop(key, None)
+        if tally is None:
+            tally = Tally(key, self._clock_ns(), len(self._bounds_ns) + 1)
+        if len(self._young) >= self._generation:
+            # What was not asked for during a whole generation goes.
+            self._evicted.extend(self._old.values())
+            self._old = self._young
+            self._young = {}
+        self._young[key] = tally
+        self._empty_evicted(_EMPTIED_PER_MISS)
+        return tally
+
+    def _empty_evicted(self, count: int) -> None:
+        for tally in self._evicted[-count:]:
+            self._book.enter(tally)
+        del self._evicted[-count:]
