@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final
 
 #: The word that stands for an empty list, as in OTEL_TRACES_EXPORTER.
 NONE = "none"
@@ -14,7 +14,18 @@ _NUMBERS = {
 }
 
 
-class Metric(NamedTuple):
+class _WrittenOnce:
+    """What is set once stays; a NamedTuple or dataclass would say the same for half a millisecond of import each."""
+
+    __slots__ = ()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if hasattr(self, name):
+            raise AttributeError(f"'{name}' of a {type(self).__name__} does not change")
+        object.__setattr__(self, name, value)
+
+
+class Metric(_WrittenOnce):
     """One instrument.
 
     Attributes:
@@ -27,16 +38,28 @@ class Metric(NamedTuple):
         family: The word in OTEL_DBMON_METRIC_FAMILIES that turns it on; ``dbmon`` is always on.
     """
 
-    name: str
-    kind: str
-    unit: str
-    description: str
-    attributes: tuple[str, ...]
-    prometheus_name: str
-    family: str
+    __slots__ = ("attributes", "description", "family", "kind", "name", "prometheus_name", "unit")
+
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        unit: str,
+        description: str,
+        attributes: tuple[str, ...],
+        prometheus_name: str,
+        family: str,
+    ) -> None:
+        self.name: Final = name
+        self.kind: Final = kind
+        self.unit: Final = unit
+        self.description: Final = description
+        self.attributes: Final = attributes
+        self.prometheus_name: Final = prometheus_name
+        self.family: Final = family
 
 
-class Setting(NamedTuple):
+class Setting(_WrittenOnce):
     """One environment variable that is read.
 
     Attributes:
@@ -50,14 +73,27 @@ class Setting(NamedTuple):
         brief: One sentence.
     """
 
-    name: str
-    attribute: str
-    type: str
-    default: Any
-    minimum: float | None
-    maximum: float | None
-    choices: tuple[str, ...]
-    brief: str
+    __slots__ = ("attribute", "brief", "choices", "default", "maximum", "minimum", "name", "type")
+
+    def __init__(
+        self,
+        name: str,
+        attribute: str,
+        type: str,
+        default: Any,
+        minimum: float | None,
+        maximum: float | None,
+        choices: tuple[str, ...],
+        brief: str,
+    ) -> None:
+        self.name: Final = name
+        self.attribute: Final = attribute
+        self.type: Final = type
+        self.default: Final = default
+        self.minimum: Final = minimum
+        self.maximum: Final = maximum
+        self.choices: Final = choices
+        self.brief: Final = brief
 
     def text(self, value: Any) -> str:
         """Spell ``value`` as the environment would."""
