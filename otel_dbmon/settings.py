@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from otel_dbmon_processors.config import Config
 from otel_dbmon_semconv.declarations import NONE, Setting
@@ -26,7 +26,7 @@ _overrides: Mapping[str, Any] = {}
 _said: dict[str, object] = {}
 
 
-class Entry:
+class Entry(NamedTuple):
     """One setting as it is in force, spelled as in the environment.
 
     Attributes:
@@ -36,13 +36,10 @@ class Entry:
         source: ``default``, ``environment``, ``argument``, or why the environment's value is not used.
     """
 
-    __slots__ = ("default", "name", "source", "value")
-
-    def __init__(self, name: str, value: str, default: str, source: str) -> None:
-        self.name = name
-        self.value = value
-        self.default = default
-        self.source = source
+    name: str
+    value: str
+    default: str
+    source: str
 
 
 class Settings(Values):
