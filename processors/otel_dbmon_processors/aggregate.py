@@ -72,7 +72,7 @@ class Aggregator:
         with self._lock:
             tally = self._young.get(key)
             if tally is None:
-                tally = self._tally(key)
+                tally = self._tally(key, observation.start_ns)
             tally.counts[bucket] += 1
             tally.sum += duration
             if duration < tally.minimum:
@@ -108,11 +108,12 @@ class Aggregator:
                 self._empty_evicted(1)
         return list(book.families(lock, self._clock_ns()))
 
-    def _tally(self, key: Key) -> Tally:
+    def _tally(self, key: Key, start_ns: int) -> Tally:
         """The tally of an origin that is not among the young ones: from the older generation, or a new one."""
         tally = self._old.pop(key, None)
         if tally is None:
-            tally = Tally(key, self._clock_ns(), len(self._bounds_ns) + 1)
+            # The series starts with its first statement, not after it: exemplars have to lie in its time.
+            tally = Tally(key, start_ns or self._clock_ns(), len(self._bounds_ns) + 1)
         if len(self._young) >= self._generation:
             # What was not asked for during a whole generation goes.
             self._evicted.extend(self._old.values())

@@ -40,16 +40,19 @@ class NumberPoint(NamedTuple):
 
 
 class HistogramPoint(NamedTuple):
-    """The value of one histogram series; ``minimum`` and ``maximum`` mean nothing while ``counts`` are all zero."""
+    """The value of one histogram series; without ``minimum`` and ``maximum`` where they are not known."""
 
     key: Hashable
     attributes: Attributes
     start_ns: int
     counts: tuple[int, ...]
     sum: int
-    minimum: int
-    maximum: int
+    minimum: int | None
+    maximum: int | None
     exemplars: tuple[Exemplar, ...] = ()
+
+
+Point = NumberPoint | HistogramPoint
 
 
 @dataclass(frozen=True)
