@@ -46,7 +46,7 @@ def interpreters() -> list[str]:
     for version in nox.project.python_versions(nox.project.load_toml("pyproject.toml")):
         found = list(candidates(version))
         if not found:
-            print(f"Python {version}: not on this machine, its tests are skipped", file=sys.stderr)
+            sys.stderr.write(f"Python {version}: not on this machine, its tests are skipped\n")
             continue
         present.append(version)
         usable = next((python for python in found if runs(python)), None)

@@ -59,7 +59,7 @@ def create_app(engine: Engine) -> Flask:
 
     @app.get("/orders")
     def orders() -> ResponseReturnValue:
-        """Loads row by row: one statement for the page, then one for each customer, each order's items, each product."""
+        """Loads row by row: a statement for the page, then one for each customer, each order's items, each product."""
         with sessions() as session:
             return jsonify([_order(order) for order in session.scalars(_newest_orders())])
 

@@ -1,7 +1,7 @@
 """Takes one JSON object with a statement a line and answers one JSON object with its analysis a line, in order.
 
-A line that cannot be answered gets ``{"error": ...}``: the error names the line and never repeats any of its text, which
-may hold a person's values.
+A line that cannot be answered gets ``{"error": ...}``, which names the line and never repeats any of its text: that may
+hold a person's values.
 """
 
 from __future__ import annotations

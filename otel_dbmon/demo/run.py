@@ -1,0 +1,156 @@
+"""Runs the demo from start to end: the shop, the visitors, the receiver, the report; answers with an exit code."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from google.protobuf.message import Message
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from otel_dbmon.demo import screen
+from otel_dbmon.demo.figures import Figures
+from otel_dbmon.demo.otlp_json import to_json_line
+from otel_dbmon.demo.receiver import Receiver
+from otel_dbmon.demo.report import Canaries, Report
+from otel_dbmon.demo.scrape import Scrape, fetch
+from otel_dbmon.demo.service import DemoError, Service, check_requirements, free_port
+from otel_dbmon.demo.traffic import CANARIES, Shop, Tally, traffic
+
+_TICK_S = 0.25
+_SETTLE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person may choose.
+
+    Attributes:
+        output: The folder for ``spans.jsonl``, ``metrics.prom``, the shop's database and its log.
+        duration_s: How long visitors come, in seconds.
+        serve: Whether to stay up after the report.
+        port: Where the shop listens; 0 takes any free port.
+    """
+
+    output: Path
+    duration_s: float = 20.0
+    serve: bool = False
+    port: int = 0
+
+
+class Inbox:
+    """Keeps what was received: spans in a file, figures and canaries in memory.
+
+    Args:
+        spans: The file of OTLP JSON lines.
+    """
+
+    def __init__(self, spans: Path) -> None:
+        self.figures = Figures()
+        self.canaries = Canaries(CANARIES)
+        self._spans = spans.open("w", encoding="utf-8")
+
+    def take(self, message: Message, body: bytes) -> None:
+        """Keep one request of any signal."""
+        self.canaries.search(body)
+        if isinstance(message, ExportTraceServiceRequest):
+            self.figures.add(message)
+            self._spans.write(to_json_line(message) + "\n")
+            self._spans.flush()
+
+
+def run_demo(options: Options) -> int:
+    """Run it all and show it on standard output.
+
+    Returns:
+        0 if everything was seen that should be, 1 if not, 2 if the demo's extra is missing.
+    """
+    try:
+        check_requirements()
+        return _run(options)
+    except DemoError as error:
+        sys.stderr.write(f"otel-dbmon demo: {error}\n")
+        return error.exit_code
+
+
+def _run(options: Options) -> int:
+    folder = _prepare(options.output)
+    inbox = Inbox(folder / "spans.jsonl")
+    port, metrics_port = options.port or free_port(), free_port()
+    with Receiver(inbox.take) as receiver, Service(folder, port, _environment(receiver, metrics_port)) as service:
+        screen.introduce(port, folder)
+        service.wait_until_up()
+        tally = _drive(service, port, options.duration_s, inbox)
+        scrape = _settle(service, metrics_port, inbox)
+        (folder / "metrics.prom").write_text(scrape.page, encoding="utf-8")
+        report = Report(inbox.figures, scrape, inbox.canaries, tally)
+        screen.show_report(report)
+        screen.show_places(folder, port, metrics_port, options.serve)
+        if options.serve:
+            _wait_for_ctrl_c(service)
+    return 0 if report.passed else 1
+
+
+def _prepare(folder: Path) -> Path:
+    """An absolute folder without what an earlier run left there."""
+    folder = folder.resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("spans.jsonl", "metrics.prom", "shop.log", "shop.db", "shop.db-wal", "shop.db-shm"):
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise DemoError(f"Cannot write to {folder}: {error.strerror}") from None
+    return folder
+
+
+def _environment(receiver: Receiver, metrics_port: int) -> dict[str, str]:
+    """Where the shop's telemetry goes; nothing here is about what is monitored."""
+    return {
+        "OTEL_SERVICE_NAME": "shop",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
+        "OTEL_EXPORTER_PROMETHEUS_HOST": "127.0.0.1",
+        "OTEL_EXPORTER_PROMETHEUS_PORT": str(metrics_port),
+        # The defaults are made for services; somebody who watches does not want to wait.
+        "OTEL_BSP_SCHEDULE_DELAY": "500",
+        "OTEL_BSP_MAX_QUEUE_SIZE": "16384",
+        "OTEL_METRIC_EXPORT_INTERVAL": "2000",
+    }
+
+
+def _drive(service: Service, port: int, duration_s: float, inbox: Inbox) -> Tally:
+    """Let visitors come for a while, and show how it goes."""
+    start = time.monotonic()
+    with screen.progress(duration_s) as update, traffic(Shop(port)) as tally:
+        while (elapsed := time.monotonic() - start) < duration_s:
+            service.check()
+            update(elapsed, tally, inbox.figures)
+            time.sleep(_TICK_S)
+        update(duration_s, tally, inbox.figures)
+    if tally.unanswered:
+        raise DemoError(f"{tally.unanswered} requests got no answer; the shop's log is {service.log}")
+    return tally
+
+
+def _settle(service: Service, metrics_port: int, inbox: Inbox) -> Scrape:
+    """The last scrape, once everything that was counted has been received as well, or time is up."""
+    deadline = time.monotonic() + _SETTLE_S
+    while True:
+        service.check()
+        try:
+            scrape = Scrape(fetch(metrics_port))
+        except OSError as error:
+            raise DemoError(f"Prometheus would get nothing: {error}; the shop's log is {service.log}") from None
+        if inbox.figures.calls == scrape.statements or time.monotonic() > deadline:
+            return scrape
+        time.sleep(_TICK_S)
+
+
+def _wait_for_ctrl_c(service: Service) -> None:
+    try:
+        while True:
+            service.check()
+            time.sleep(_TICK_S)
+    except KeyboardInterrupt:
+        screen.say_goodbye()
