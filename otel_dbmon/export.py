@@ -7,7 +7,6 @@ whatever aggregation the reader prefers; that is a preference for instruments of
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 import weakref
@@ -32,6 +31,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_dbmon import __version__
+from otel_dbmon.fork import run_in_forked_children
 from otel_dbmon.scopes import is_database_scope
 from otel_dbmon_processors.guard import Guard
 from otel_dbmon_processors.points import NANOSECONDS, OVERFLOW, Family, HistogramPoint, MetricSource, NumberPoint, Point
@@ -65,8 +65,7 @@ class MetricExport:
         self._clock_ns = clock_ns
         self._views: weakref.WeakKeyDictionary[MetricReader, _View]
         self.reset()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=_weakly(self.reset))
+        run_in_forked_children(self.reset)
 
     def reset(self) -> None:
         """Forget what readers were told and renew the locks; happens in a forked child by itself."""
@@ -267,15 +266,3 @@ def _joined(data: MetricsData | None, ours: Sequence[Metric], resource: Resource
 
 def _scope_metrics(metrics: Sequence[Metric]) -> ScopeMetrics:
     return ScopeMetrics(SCOPE, metrics, SCOPE.schema_url or "")
-
-
-def _weakly(method: Callable[[], None]) -> Callable[[], None]:
-    """The same call without keeping the method's owner alive; nothing happens once that is gone."""
-    reference = weakref.WeakMethod(method)
-
-    def call() -> None:
-        alive = reference()
-        if alive is not None:
-            alive()
-
-    return call
