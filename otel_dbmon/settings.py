@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
-from collections.abc import Callable, Iterable, Mapping
-from itertools import pairwise
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, NoReturn
 
 from otel_dbmon_processors.config import Config
-from otel_dbmon_semconv.declarations import NONE, Setting
+from otel_dbmon_semconv.declarations import Setting
+from otel_dbmon_semconv.forms import expected, parse, spell
 from otel_dbmon_semconv.settings import SETTINGS, Values, config_arguments
 
 _logger = logging.getLogger("otel_dbmon")
 
 _PREFIX = "OTEL_DBMON_"
-_WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-_MAX_LIST = 200
 _MAX_QUOTED = 80
 
 #: What ``override()`` was told last; never changed in place, so a thread that reads it needs no lock.
@@ -66,8 +63,8 @@ class Settings(Values):
         return [
             Entry(
                 setting.name,
-                setting.text(getattr(self, setting.attribute)),
-                setting.text(setting.default),
+                spell(getattr(self, setting.attribute)),
+                spell(setting.default),
                 self._sources[setting.attribute],
             )
             for setting in SETTINGS
@@ -77,8 +74,8 @@ class Settings(Values):
 def load(environ: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
     """Read the settings: an argument wins over the environment, the environment over the default.
 
-    A wrong value in the environment never raises: it is warned of once in the life of the process, and the default is
-    used. So is a variable that looks like one of ours and is none.
+    A wrong value in the environment never raises: the default is used, and one warning in the life of the process says
+    so. A variable that looks like one of ours but is none is warned of as well.
 
     Args:
         environ: The environment, ``os.environ`` by default.
@@ -121,19 +118,19 @@ def _checked(overrides: Mapping[str, Any]) -> dict[str, Any]:
 
 def _checked_value(setting: Setting, value: Any) -> Any:
     try:
-        return _PARSERS[setting.type](setting, value)
-    except (ValueError, TypeError, OverflowError):
-        raise ValueError(f"{setting.attribute}={_quoted(value)} is not {setting.expected()}") from None
+        return parse(setting, value)
+    except ValueError:
+        raise ValueError(f"{setting.attribute}={_quoted(value)} is not {expected(setting)}") from None
 
 
 def _from_environment(setting: Setting, text: str) -> tuple[Any, str]:
     if not text:
         return setting.default, "default"
     try:
-        return _PARSERS[setting.type](setting, text), "environment"
-    except (ValueError, OverflowError):
-        problem = f"{_quoted(text)} is not {setting.expected()}"
-        _warn(setting.name, f"{setting.name}={problem}; using {setting.text(setting.default)}")
+        return parse(setting, text), "environment"
+    except ValueError:
+        problem = f"{_quoted(text)} is not {expected(setting)}"
+        _warn(setting.name, f"{setting.name}={problem}; using {spell(setting.default)}")
         return setting.default, f"default (the environment's value {problem})"
 
 
@@ -153,7 +150,7 @@ def _warn(variable: str, text: str) -> None:
 def _nearest(name: Any, known: Iterable[str]) -> str:
     import difflib  # most processes never get here
 
-    found = difflib.get_close_matches(str(name), known, n=1)
+    found = difflib.get_close_matches(str(name)[:_MAX_QUOTED], known, n=1)
     return f", did you mean {found[0]}?" if found else ""
 
 
@@ -161,74 +158,3 @@ def _quoted(value: Any) -> str:
     # repr keeps a line feed or a broken character from forging or breaking a line of the log.
     text = repr(value)
     return text if len(text) <= _MAX_QUOTED else text[:_MAX_QUOTED] + "..."
-
-
-def _boolean(setting: Setting, value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.strip().lower() in _WORDS:
-        return _WORDS[value.strip().lower()]
-    raise ValueError
-
-
-def _integer(setting: Setting, value: Any) -> int:
-    if isinstance(value, (bool, float)):
-        raise TypeError
-    number = int(value)
-    _check_bounds(setting, number)
-    return number
-
-
-def _float(setting: Setting, value: Any) -> float:
-    if isinstance(value, bool):
-        raise TypeError
-    number = float(value)
-    _check_bounds(setting, number)
-    return number
-
-
-def _float_list(setting: Setting, value: Any) -> tuple[float, ...]:
-    numbers = tuple(_float(setting, item) for item in _items(value))
-    if not numbers or any(left >= right for left, right in pairwise(numbers)):
-        raise ValueError
-    return numbers
-
-
-def _enum_list(setting: Setting, value: Any) -> tuple[str, ...]:
-    words = [str(item).strip().lower() for item in _items(value)]
-    if words in ([], [NONE]):
-        return ()
-    if not set(words) <= set(setting.choices):
-        raise ValueError
-    return tuple(choice for choice in setting.choices if choice in words)
-
-
-def _string(setting: Setting, value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise TypeError
-    return value.strip()
-
-
-def _items(value: Any) -> list[Any]:
-    items = value.split(",") if isinstance(value, str) else list(value)
-    if len(items) > _MAX_LIST:
-        raise ValueError
-    return items
-
-
-def _check_bounds(setting: Setting, number: float) -> None:
-    minimum = -math.inf if setting.minimum is None else setting.minimum
-    maximum = math.inf if setting.maximum is None else setting.maximum
-    # Written so that NaN, which is neither less nor greater than anything, is refused.
-    if not minimum <= number <= maximum:
-        raise ValueError
-
-
-_PARSERS: Mapping[str, Callable[[Setting, Any], Any]] = {
-    "boolean": _boolean,
-    "milliseconds": _float,
-    "integer": _integer,
-    "float_list": _float_list,
-    "enum_list": _enum_list,
-    "string": _string,
-}

@@ -75,9 +75,18 @@ class Entry:
 
     def sentence(self, key: str = "brief", longest: int = 100) -> str:
         """Hand out one line of text that ends like a sentence and fits a table's cell and a line of code."""
-        value = self.take(key, str)
-        if not value.endswith(".") or "\n" in value or len(value) > longest:
+        value = self.prose(key)
+        if not value.endswith(".") or len(value) > longest:
             raise self.error(f"'{key}' is not one sentence of at most {longest} characters")
+        return value
+
+    def prose(self, key: str, default: str = _REQUIRED) -> str:
+        """Hand out one line of text that may stand in a docstring and in a table."""
+        value = self.take(key, str, default)
+        if not value.isprintable() or "\\" in value or '"""' in value:
+            raise self.error(
+                f"'{key}' holds a line feed, a backslash, three quotes or a character that can't be printed"
+            )
         return value
 
     def examples(self) -> tuple[str, ...]:

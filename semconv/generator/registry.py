@@ -9,6 +9,7 @@ from typing import Any
 
 from generator.entry import Entry, RegistryError
 from otel_dbmon_semconv import declarations
+from otel_dbmon_semconv.forms import expected, parse
 
 STABILITIES = ("stable", "release_candidate", "development", "deprecated")
 HANDLINGS = ("written", "kept", "sanitized", "url", "removed")
@@ -194,7 +195,7 @@ def _member(entry: Entry) -> Member:
 def _group(entry: Entry, enums: set[str]) -> Group:
     group = Group(
         id=entry.take("id", str),
-        brief=entry.take("brief", str),
+        brief=entry.prose("brief"),
         constant_prefix=entry.take("constant_prefix", str, ""),
         attributes=tuple(_attribute(attribute, enums) for attribute in entry.entries("attributes", "id")),
     )
@@ -207,10 +208,10 @@ def _attribute(entry: Entry, enums: set[str]) -> Attribute:
         id=entry.take("id", str),
         type=entry.take("type", str),
         brief=entry.sentence(),
-        note=entry.take("note", str, ""),
+        note=entry.prose("note", ""),
         unit=entry.take("unit", str, ""),
         stability=entry.word("stability", STABILITIES),
-        upstream=entry.take("upstream", str, ""),
+        upstream=entry.prose("upstream", ""),
         handling=entry.word("handling", HANDLINGS),
         renamed_to=entry.take("renamed_to", str, ""),
         examples=entry.examples(),
@@ -244,9 +245,9 @@ def _metric(entry: Entry, family: str, attributes: set[str]) -> Metric:
         unit=entry.take("unit", str),
         prometheus_name=entry.take("prometheus_name", str),
         brief=entry.sentence(),
-        note=entry.take("note", str, ""),
+        note=entry.prose("note", ""),
         stability=entry.word("stability", STABILITIES),
-        upstream=entry.take("upstream", str, ""),
+        upstream=entry.prose("upstream", ""),
         attributes=entry.words("attributes"),
         examples=entry.examples(),
         family=family,
@@ -279,29 +280,30 @@ def _setting(entry: Entry) -> Setting:
     name = entry.take("name", str)
     own_attribute: Any = name[len(OWN_PREFIX) :].lower() if name.startswith(OWN_PREFIX) else None
     type_ = entry.word("type", SETTING_TYPES)
-    choices = entry.words("choices")
-    setting = Setting(
-        declaration=declarations.Setting(
-            name=name,
-            attribute=entry.take("attribute", str, own_attribute) if own_attribute else entry.take("attribute", str),
-            type=type_,
-            default=_setting_default(entry, type_, choices),
-            minimum=_bound(entry, "minimum", type_),
-            maximum=_bound(entry, "maximum", type_),
-            choices=choices,
-            brief=entry.sentence(),
-        ),
-        note=entry.take("note", str, ""),
-        example=entry.take("example", str),
-        config=_config_links(entry, choices),
+    declaration = declarations.Setting(
+        name=name,
+        attribute=entry.take("attribute", str, own_attribute) if own_attribute else entry.take("attribute", str),
+        type=type_,
+        default=_default(entry, type_),
+        minimum=_bound(entry, "minimum", type_),
+        maximum=_bound(entry, "maximum", type_),
+        choices=entry.words("choices"),
+        brief=entry.sentence(),
     )
-    entry.done()
-    if (type_ == "enum_list") != bool(choices):
+    if (type_ == "enum_list") != bool(declaration.choices):
         raise entry.error("'choices' belongs to the type enum_list, and to it alone")
+    example = entry.take("example", str)
+    for what, value in (("default", declaration.default), ("example", example)):
+        try:
+            parse(declaration, value)
+        except ValueError:
+            raise entry.error(f"the {what} is not {expected(declaration)}") from None
+    setting = Setting(declaration, entry.prose("note", ""), example, _config_links(entry, declaration.choices))
+    entry.done()
     return setting
 
 
-def _setting_default(entry: Entry, type_: str, choices: tuple[str, ...]) -> Any:
+def _default(entry: Entry, type_: str) -> Any:
     kinds: dict[str, Any] = {
         "boolean": bool,
         "milliseconds": (int, float),
@@ -310,16 +312,12 @@ def _setting_default(entry: Entry, type_: str, choices: tuple[str, ...]) -> Any:
         "enum_list": list,
         "string": str,
     }
-    default = entry.take("default", kinds[type_])
+    default: Any = entry.take("default", kinds[type_])
     if type_ == "milliseconds":
         return float(default)
     if type_ == "float_list":
-        return tuple(float(number) for number in default)
-    if type_ == "enum_list":
-        if not set(default) <= set(choices):
-            raise entry.error(f"'default' holds a word that is not one of {', '.join(choices)}")
-        return tuple(default)
-    return default
+        return tuple(map(float, default))
+    return tuple(default) if isinstance(default, list) else default
 
 
 def _bound(entry: Entry, key: str, type_: str) -> float | None:

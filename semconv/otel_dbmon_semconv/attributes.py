@@ -240,11 +240,21 @@ SERVICE_INSTANCE_ID: Final = "service.instance.id"
 string, stable; kept. Source: semantic conventions v1.44, service registry.
 """
 
-# Addresses that may hold values in their query
+# Addresses that may hold values
 URL_FULL: Final = "url.full"
 """A whole URL.
 
 string, stable; url. Source: semantic conventions v1.44, url registry.
+"""
+URL_PATH: Final = "url.path"
+"""The path of a URL.
+
+string, stable; url. Source: semantic conventions v1.44, url registry.
+"""
+URL_ORIGINAL: Final = "url.original"
+"""A URL as it was found, perhaps malformed.
+
+string, development; url. Source: semantic conventions v1.44, url registry.
 """
 URL_QUERY: Final = "url.query"
 """The query of a URL.

@@ -4,15 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-#: The word that stands for an empty list, as in OTEL_TRACES_EXPORTER.
-NONE = "none"
-
-_NUMBERS = {
-    "milliseconds": "a number of milliseconds",
-    "integer": "an integer",
-    "float_list": "a strictly increasing list of numbers, each",
-}
-
 
 class _WrittenOnce:
     """What is set once stays; a NamedTuple or dataclass would say the same for half a millisecond of import each."""
@@ -94,25 +85,3 @@ class Setting(_WrittenOnce):
         self.maximum: Final = maximum
         self.choices: Final = choices
         self.brief: Final = brief
-
-    def text(self, value: Any) -> str:
-        """Spell ``value`` as the environment would."""
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        if isinstance(value, tuple):
-            return ",".join(_number(item) if isinstance(item, float) else item for item in value) or NONE
-        return _number(value) if isinstance(value, float) else str(value)
-
-    def expected(self) -> str:
-        """Say which values are allowed, to follow "is not" or "has to be"."""
-        if self.type == "boolean":
-            return "true or false"
-        if self.type == "enum_list":
-            return f"a list of {', '.join(self.choices)}, or {NONE}"
-        if self.minimum is None or self.maximum is None:
-            return "a text"
-        return f"{_NUMBERS[self.type]} from {_number(self.minimum)} to {_number(self.maximum)}"
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(value)

@@ -34,7 +34,7 @@ Has to be an integer from 64 to 1048576. Default: 8192.
 Example: ``OTEL_DBMON_MAX_QUERY_LENGTH=2048``, or ``opentelemetry-instrument --dbmon_max_query_length 2048``.
 """
 OTEL_DBMON_REDACT_URLS: Final = "OTEL_DBMON_REDACT_URLS"
-"""Whether values in the query strings of URLs are masked, on every span.
+"""Whether values in the paths and query strings of URLs are masked, on every span.
 
 Has to be true or false. Default: true.
 
@@ -66,7 +66,7 @@ Example: ``OTEL_DBMON_METRIC_FAMILIES=client``, or ``opentelemetry-instrument --
 OTEL_DBMON_DURATION_BUCKETS: Final = "OTEL_DBMON_DURATION_BUCKETS"
 """Upper bounds of the duration histograms' buckets, strictly increasing, in seconds.
 
-Has to be a strictly increasing list of numbers, each from 1e-06 to 86400. Default:
+Has to be a strictly increasing list of at most 200 numbers, each from 1e-06 to 86400. Default:
 0.001,0.005,0.01,0.05,0.1,0.5,1,5,10.
 
 Example: ``OTEL_DBMON_DURATION_BUCKETS=0.001,0.01,0.1,1,10``, or ``opentelemetry-instrument --dbmon_duration_buckets

@@ -78,9 +78,9 @@ REDACT_URLS: Final = Setting(
     minimum=None,
     maximum=None,
     choices=(),
-    brief="Whether values in the query strings of URLs are masked, on every span.",
+    brief="Whether values in the paths and query strings of URLs are masked, on every span.",
 )
-"""Whether values in the query strings of URLs are masked, on every span."""
+"""Whether values in the paths and query strings of URLs are masked, on every span."""
 RECORD_UNSAMPLED: Final = Setting(
     name="OTEL_DBMON_RECORD_UNSAMPLED",
     attribute="record_unsampled",
@@ -277,7 +277,7 @@ class Values:
     max_query_length: int
     """db.query.text is cut to this many characters, after sanitizing."""
     redact_urls: bool
-    """Whether values in the query strings of URLs are masked, on every span."""
+    """Whether values in the paths and query strings of URLs are masked, on every span."""
     record_unsampled: bool
     """Whether statements in traces that are not sampled are counted."""
     pools: bool
