@@ -1,0 +1,54 @@
+"""Takes each log record on its way to the exporters and makes the error texts in it safe; the record itself stays."""
+
+from __future__ import annotations
+
+import re
+
+from opentelemetry.sdk._logs import LogRecordProcessor, ReadWriteLogRecord
+
+from otel_dbmon_processors.guard import Guard
+from otel_dbmon_processors.messages import safe_message, safe_stacktrace
+from otel_dbmon_semconv import attributes as names
+
+#: What SQLAlchemy, drivers and servers put around values; a body without it is not about a failed statement.
+_quotes_database_error = re.compile(
+    r"\[SQL:|\[parameters:|\bDETAIL:|\bCONTEXT:|\bLINE [0-9]+:|\b(?:psycopg2?|sqlite3|asyncpg|pymysql|sqlalchemy)\."
+).search
+
+
+class SafeLogRecords(LogRecordProcessor):
+    """Cleans the exception attributes of every record, and bodies that quote a database error.
+
+    Other bodies are the application's own words and pass unchanged. A record that can't be cleaned loses its body and
+    its exception attributes.
+
+    Args:
+        guard: Counts our failures.
+    """
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        """Rewrite the record in place: all processors share it."""
+        record = log_record.log_record
+        attributes = record.attributes
+        try:
+            if isinstance(record.body, str) and _quotes_database_error(record.body):
+                record.body = safe_message(record.body)
+            if attributes and names.EXCEPTION_TYPE in attributes:
+                message = str(attributes.get(names.EXCEPTION_MESSAGE, ""))
+                stacktrace = str(attributes.get(names.EXCEPTION_STACKTRACE, ""))
+                attributes[names.EXCEPTION_MESSAGE] = safe_message(message)  # type: ignore[index]
+                attributes[names.EXCEPTION_STACKTRACE] = safe_stacktrace(stacktrace)  # type: ignore[index]
+        except Exception as error:  # noqa: BLE001 - nothing of ours may reach the service
+            self._guard.failed("log", error)
+            record.body = None
+            record.attributes = {}
+
+    def shutdown(self) -> None:
+        """Nothing to end."""
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Nothing is held back."""
+        return True

@@ -1,0 +1,67 @@
+"""Holds everything of ours in one process, made once from the settings and started anew in a forked child."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+
+from otel_dbmon.export import MetricExport
+from otel_dbmon.logs import SafeLogRecords
+from otel_dbmon.pools import SqlalchemyPools
+from otel_dbmon.prometheus import PrometheusEndpoint
+from otel_dbmon.settings import Settings
+from otel_dbmon_processors.guard import Guard
+from otel_dbmon_processors.pipeline import Pipeline
+from otel_dbmon_processors.processor import DatabaseSpanProcessor
+
+logger = logging.getLogger("otel_dbmon")
+
+
+class Runtime:
+    """The pipeline and everything around it, for one process.
+
+    Attributes:
+        settings: Where all of it comes from.
+        guard: Counts our failures and drops.
+        pipeline: The path of one statement.
+        span_processor: Feeds the pipeline from spans and rewrites them.
+        log_processor: Makes error texts in log records safe.
+        pools: Connection pools of the engines seen.
+        export: Adds our points to what metric readers collect.
+        endpoint: The Prometheus endpoint, or None where it is switched off.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.guard = Guard()
+        self.pipeline = Pipeline(settings.config(), self.guard)
+        self.span_processor = DatabaseSpanProcessor(self.pipeline)
+        self.log_processor = SafeLogRecords(self.guard)
+        self.pools = SqlalchemyPools(self.pipeline.config, self.guard)
+        self.export = MetricExport(self.pipeline.aggregator, self.guard, [self.pools] if settings.pools else [])
+        self.endpoint = PrometheusEndpoint.from_environment(settings, self.guard) if settings.prometheus else None
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._reset)
+
+    def _reset(self) -> None:
+        self.pipeline.reset()
+        self.export.reset()
+
+
+_lock = threading.Lock()
+_runtime: Runtime | None = None
+
+
+def start(settings: Settings) -> Runtime:
+    """The process's runtime, made from these settings if there is none yet."""
+    global _runtime
+    with _lock:
+        if _runtime is None:
+            _runtime = Runtime(settings)
+        return _runtime
+
+
+def current() -> Runtime | None:
+    """The process's runtime, or None before the first :func:`start`."""
+    return _runtime

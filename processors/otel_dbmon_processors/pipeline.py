@@ -1,0 +1,58 @@
+"""Takes an observation through the stages, in order, and answers what they found out: the whole path on one page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from otel_dbmon_processors.aggregate import Aggregator
+from otel_dbmon_processors.analysis import Analysis, Analyzer
+from otel_dbmon_processors.config import Config
+from otel_dbmon_processors.detect import SlowQueryDetector
+from otel_dbmon_processors.guard import Guard
+from otel_dbmon_processors.observation import Observation
+
+
+class Verdict:
+    """What the stages found out about one statement.
+
+    Attributes:
+        analysis: What the text says (sanitized text, summary, type, ...).
+        slow: Whether the statement reached the slow-query threshold.
+    """
+
+    __slots__ = ("analysis", "slow")
+
+    def __init__(self, analysis: Analysis, slow: bool) -> None:
+        self.analysis = analysis
+        self.slow = slow
+
+
+class Pipeline:
+    """Analyze, detect, aggregate. Thread safe; one instance serves a process.
+
+    Args:
+        config: Thresholds, caps and switches.
+        guard: Counts failures and drops; a new one if not given.
+        clock_ns: Nanoseconds since the epoch, for the start times of series.
+    """
+
+    def __init__(self, config: Config, guard: Guard | None = None, clock_ns: Callable[[], int] = time.time_ns) -> None:
+        self.config = config
+        self.guard = guard if guard is not None else Guard()
+        self.analyzer = Analyzer(config.cache_size, config.max_query_length, self.guard)
+        self.slow_queries = SlowQueryDetector(config.slow_query_threshold_ns)
+        self.aggregator = Aggregator(config, self.guard, clock_ns)
+
+    def observe(self, observation: Observation) -> Verdict:
+        """Count one executed statement, exactly once, and say what was found."""
+        analysis = self.analyzer.analyze(observation.statement, observation.system)
+        slow = self.slow_queries.is_slow(observation)
+        self.aggregator.record(observation, analysis, slow)
+        return Verdict(analysis, slow)
+
+    def reset(self) -> None:
+        """Start from zero: a forked child must not repeat what its parent counted."""
+        self.guard.reset()
+        self.analyzer.reset()
+        self.aggregator.reset()

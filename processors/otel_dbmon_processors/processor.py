@@ -1,0 +1,130 @@
+"""Takes every ending span, once: a statement goes through the pipeline, any span loses the values it must not carry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+
+from otel_dbmon_processors import span as spans
+from otel_dbmon_processors.analysis import Analysis
+from otel_dbmon_processors.observation import ErrorFacts
+from otel_dbmon_processors.pipeline import Pipeline, Verdict
+from otel_dbmon_semconv import attributes as names
+
+#: Systems whose statements are not SQL: there is nothing we could sanitize or count.
+_NOT_SQL = frozenset(
+    {
+        "couchbase", "couchdb", "azure.cosmosdb", "cosmosdb", "aws.dynamodb", "dynamodb", "elasticsearch", "geode",
+        "hbase", "influxdb", "instantdb", "memcached", "mongodb", "neo4j", "opensearch", "redis",
+    }
+)  # fmt: skip
+#: What redis' own instrumentation leaves of a command: "SET ? ?".
+_MASKED_COMMAND = re.compile(r"[A-Z]+(?: \?)*")
+
+
+class DatabaseSpanProcessor(SpanProcessor):
+    """Observes and rewrites spans before any exporter sees them.
+
+    The rewriting happens in ``_on_ending``, which the SDK calls on every processor before any ``on_end``; where a
+    vendor's wrapper swallows that call, ``on_end`` does the same to the read-only span that all processors share.
+    No method raises: a span whose rewriting fails is exported without any text.
+
+    Args:
+        pipeline: Where statements go.
+    """
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._config = pipeline.config
+        self._shapes = spans.Shapes()
+        self._found: dict[Analysis, dict[str, Any]] = {}
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Nothing is known yet: instrumentations set attributes after the start."""
+
+    def _on_ending(self, span: Span) -> None:
+        self._process(span)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Catch the spans that never came through ``_on_ending``."""
+        try:
+            if spans.is_done(span):
+                return
+        except Exception as error:  # noqa: BLE001 - nothing of ours may reach the service
+            self._pipeline.guard.failed("span", error)
+        self._process(span)
+
+    def shutdown(self) -> None:
+        """Nothing to end: metrics are collected by readers, spans are exported by others."""
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Nothing is held back."""
+        return True
+
+    def _process(self, span: ReadableSpan) -> None:
+        try:
+            self._rewrite(span)
+            spans.mark_done(span)
+        except Exception as error:  # noqa: BLE001 - nothing of ours may reach the service
+            self._pipeline.guard.failed("span", error)
+            self._blank(span)
+
+    def _blank(self, span: ReadableSpan) -> None:
+        try:
+            spans.blank(span)
+            spans.mark_done(span)
+        except Exception as error:  # noqa: BLE001 - see above
+            self._pipeline.guard.failed("blank", error)
+
+    def _rewrite(self, span: ReadableSpan) -> None:
+        attributes = spans.attributes_of(span)
+        shape = self._shapes.of(attributes)
+        if shape.texts:
+            self._rewrite_statement(span, attributes, shape)
+        if spans.needs_cleaning(span, shape):
+            spans.clean(span, shape, self._shapes, self._config.redact_urls)
+
+    def _rewrite_statement(self, span: ReadableSpan, attributes: Mapping[str, Any], shape: spans.Shape) -> None:
+        system = spans.system_of(attributes, shape)
+        if system in _NOT_SQL:
+            text = str(attributes[shape.texts[0]])
+            kept = text if _MASKED_COMMAND.fullmatch(text) else ""
+            spans.rewrite_statement(span, attributes, shape, span.name, kept, {})
+            return
+        observation = spans.observation_of(span, attributes, shape)
+        verdict = self._pipeline.observe(observation)
+        analysis = verdict.analysis
+        text = analysis.sanitized if self._config.query_text else ""
+        found = self._found_in(verdict, observation.error)
+        if system:
+            found[names.DB_SYSTEM_NAME] = system
+        spans.rewrite_statement(span, attributes, shape, analysis.summary or system or "database", text, found)
+
+    def _found_in(self, verdict: Verdict, error: ErrorFacts | None) -> dict[str, Any]:
+        found = dict(self._found.get(verdict.analysis) or self._remember(verdict.analysis))
+        if verdict.slow:
+            found[names.DBMON_SLOW] = True
+        if error is not None:
+            found[names.ERROR_TYPE] = error.exception or error.status_code or "_OTHER"
+            if error.status_code:
+                found[names.DB_RESPONSE_STATUS_CODE] = error.status_code
+        return found
+
+    def _remember(self, analysis: Analysis) -> dict[str, Any]:
+        found = {
+            names.DB_QUERY_SUMMARY: analysis.summary,
+            names.DBMON_QUERY_OPERATION: analysis.operation,
+            names.DBMON_QUERY_COLLECTION: analysis.collections[0] if analysis.collections else "",
+            names.DBMON_QUERY_TYPE: analysis.query_type,
+            names.DBMON_QUERY_COMPLEXITY: analysis.complexity,
+            names.DBMON_QUERY_FINGERPRINT: analysis.fingerprint,
+        }
+        found = {key: value for key, value in found.items() if value}
+        if len(self._found) >= self._config.cache_size:
+            self._found.clear()
+        self._found[analysis] = found
+        return found

@@ -1,0 +1,271 @@
+"""Reads an observation out of an ending span and rewrites the span; no other module knows a span's insides.
+
+Public setters do nothing once a span is ending, and one attribute object is shared by the span, the read-only span and
+every processor. So the rewritten values are put behind that object: every exporter sees them, whoever added it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.trace.status import Status, StatusCode
+
+from otel_dbmon_processors.errors import error_facts, facts_of_names
+from otel_dbmon_processors.messages import safe_message, safe_stacktrace
+from otel_dbmon_processors.observation import ErrorFacts, Observation
+from otel_dbmon_processors.urls import URL_ATTRIBUTES
+from otel_dbmon_semconv import attributes as names
+
+#: Attributes that hold the statement, in the order in which they are believed.
+TEXT_KEYS = (names.DB_QUERY_TEXT, names.DB_STATEMENT)
+#: contrib puts "SELECT shopdb" there, and the convention says not to parse these out of the text.
+_WRONG_KEYS = frozenset({names.DB_OPERATION_NAME, names.DB_OPERATION, names.DB_COLLECTION_NAME, names.DB_SQL_TABLE})
+_SECRET_KEYS = (names.DB_QUERY_PARAMETER, names.DB_STATEMENT_PARAMETERS, names.DB_CONNECTION_STRING)
+_MESSAGE_KEYS = frozenset({names.EXCEPTION_MESSAGE, names.ERROR_MESSAGE})
+_STACKTRACE_KEYS = frozenset({names.EXCEPTION_STACKTRACE})
+_MAX_SHAPES = 512
+
+
+class Shape:
+    """What to do with attributes, worked out once for each combination of keys.
+
+    Attributes:
+        texts: Keys that hold a SQL statement.
+        system: Key that holds the database system, "" if there is none; likewise ``namespace``, ``address``, ``port``.
+        removed: Keys that never leave: bound parameters and connection strings always, contrib's wrong names where
+            there is a statement.
+        urls: Keys whose values are URLs or parts of one.
+        messages: Keys that hold an exception's message.
+        stacktraces: Keys that hold a stack trace.
+    """
+
+    __slots__ = (
+        "address",
+        "is_plain",
+        "messages",
+        "namespace",
+        "port",
+        "removed",
+        "stacktraces",
+        "system",
+        "texts",
+        "urls",
+    )
+
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        self.texts = tuple(key for key in TEXT_KEYS if key in keys)
+        self.system = _first(keys, names.DB_SYSTEM_NAME, names.DB_SYSTEM)
+        self.namespace = _first(keys, names.DB_NAMESPACE, names.DB_NAME)
+        self.address = _first(keys, names.SERVER_ADDRESS, names.NET_PEER_NAME)
+        self.port = _first(keys, names.SERVER_PORT, names.NET_PEER_PORT)
+        wrong = _WRONG_KEYS if self.texts else frozenset()
+        self.removed = tuple(key for key in keys if key in wrong or key.startswith(_SECRET_KEYS))
+        self.urls = tuple(key for key in keys if key in URL_ATTRIBUTES)
+        self.messages = tuple(key for key in keys if key in _MESSAGE_KEYS)
+        self.stacktraces = tuple(key for key in keys if key in _STACKTRACE_KEYS)
+        self.is_plain = not (self.texts or self.removed or self.urls or self.messages or self.stacktraces)
+
+
+def _first(keys: tuple[str, ...], *candidates: str) -> str:
+    return next((key for key in candidates if key in keys), "")
+
+
+class Shapes:
+    """A bounded cache of shapes: services use few combinations of keys, but an application may invent keys."""
+
+    def __init__(self) -> None:
+        self._shapes: dict[tuple[str, ...], Shape] = {}
+
+    def of(self, attributes: Mapping[str, Any]) -> Shape:
+        """The shape of these attributes."""
+        keys = tuple(attributes)
+        shape = self._shapes.get(keys)
+        if shape is None:
+            shape = Shape(keys)
+            if len(self._shapes) < _MAX_SHAPES:
+                self._shapes[keys] = shape
+        return shape
+
+
+def attributes_of(span: Any) -> dict[str, Any]:
+    """The span's attributes as they are now, to be read only.
+
+    Raises:
+        AttributeError: The SDK keeps its attributes elsewhere; the caller fails closed.
+    """
+    attributes: dict[str, Any] = span._attributes._dict
+    return attributes
+
+
+def is_done(span: Any) -> bool:
+    """Whether this span went through ``_on_ending``; some vendors' wrappers swallow that call."""
+    return "_dbmon_done" in span._attributes.__dict__
+
+
+def mark_done(span: Any) -> None:
+    """Remember, on the object that the span shares with its read-only twin, that it was seen."""
+    span._attributes._dbmon_done = True
+
+
+def remember_error(span: Any, facts: ErrorFacts) -> None:
+    """Keep what an engine hook knows about the failure until the span ends."""
+    span._dbmon_error = facts
+
+
+def observation_of(span: Any, attributes: Mapping[str, Any], shape: Shape) -> Observation:
+    """What an ending span with a statement says about that statement."""
+    context = span._context
+    parent = span._parent
+    start = span._start_time
+    system = system_of(attributes, shape)
+    return Observation(
+        _text(attributes[shape.texts[0]]),
+        system,
+        str(attributes[shape.namespace]) if shape.namespace else "",
+        str(attributes[shape.address]) if shape.address else "",
+        _port(attributes[shape.port]) if shape.port else 0,
+        start,
+        max(span._end_time - start, 0),
+        _error_of(span, attributes, system),
+        context.trace_id,
+        context.span_id,
+        parent.span_id if parent is not None else 0,
+        context.trace_flags.sampled,
+    )
+
+
+def system_of(attributes: Mapping[str, Any], shape: Shape) -> str:
+    """``db.system.name``, whether the old or the new attribute and value arrived; "" if neither did."""
+    if not shape.system:
+        return ""
+    system = attributes[shape.system]
+    return names.DB_SYSTEM_NAME_OF.get(system, system) if isinstance(system, str) else ""
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    # psycopg2 can hand over bytes.
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
+
+
+def _port(value: object) -> int:
+    if isinstance(value, int):
+        return value
+    return int(value) if isinstance(value, str) and value.isdecimal() else 0
+
+
+def _error_of(span: Any, attributes: Mapping[str, Any], system: str) -> ErrorFacts | None:
+    remembered: ErrorFacts | None = getattr(span, "_dbmon_error", None)
+    if remembered is not None:
+        return remembered
+    if span._status.status_code is not StatusCode.ERROR and names.ERROR_TYPE not in attributes:
+        return None
+    recorded = _recorded_exception(span)
+    # A span that ends in a `with` block while an exception passes through still has it at hand.
+    passing = sys.exc_info()[1]
+    if passing is not None and type(passing).__qualname__ == recorded.rpartition(".")[2]:
+        return error_facts(passing)
+    return facts_of_names(recorded, str(attributes.get(names.DB_RESPONSE_STATUS_CODE, "")), system)
+
+
+def _recorded_exception(span: Any) -> str:
+    for event in reversed(tuple(span._events)):
+        kind = (event.attributes or {}).get(names.EXCEPTION_TYPE)
+        if kind:
+            return str(kind)
+    return ""
+
+
+def rewrite_statement(
+    span: Any, attributes: Mapping[str, Any], shape: Shape, name: str, text: str, found: Mapping[str, Any]
+) -> None:
+    """Put the safe text, the span's name and what was found behind the shared attribute object.
+
+    Args:
+        span: The ending span, or its read-only twin.
+        attributes: Its attributes.
+        shape: Their shape.
+        name: The span's new name.
+        text: The sanitized statement, "" to leave it out.
+        found: Attributes to add.
+    """
+    rewritten = dict(attributes)
+    for key in shape.removed:
+        del rewritten[key]
+    limit = span._attributes.max_value_len
+    if text:
+        safe = text if limit is None else text[:limit]
+        rewritten[names.DB_QUERY_TEXT] = safe
+        for key in shape.texts:
+            rewritten[key] = safe
+    else:
+        for key in shape.texts:
+            del rewritten[key]
+    rewritten.update(found)
+    span._attributes._dict = rewritten
+    span._name = name
+
+
+def clean(span: Any, shape: Shape, shapes: Shapes, redact_urls: bool) -> None:
+    """Take values out of URLs and error texts: on the span, on its events and links, in its status."""
+    if not shape.is_plain:
+        span._attributes._dict = _cleaned(span._attributes._dict, shape, redact_urls)
+    for holder in (*span._events, *span._links):
+        _clean_holder(holder, shapes, redact_urls)
+    description = span._status.description
+    if description:
+        span._status = Status(span._status.status_code, safe_message(description))
+
+
+def needs_cleaning(span: Any, shape: Shape) -> bool:
+    """Whether anything besides the statement could hold a value: a quick look, for spans without trouble are many."""
+    return bool(
+        shape.urls
+        or (shape.removed and not shape.texts)
+        or shape.messages
+        or shape.stacktraces
+        or len(span._events)
+        or len(span._links)
+        or span._status.description
+    )
+
+
+def _clean_holder(holder: Any, shapes: Shapes, redact_urls: bool) -> None:
+    attributes = holder.attributes
+    if not attributes:
+        return
+    shape = shapes.of(attributes)
+    if not shape.is_plain:
+        # A statement in an event has no dialect and no reader who misses it: it goes.
+        kept = {key: value for key, value in attributes.items() if key not in shape.texts}
+        holder._attributes = BoundedAttributes(attributes=_cleaned(kept, shape, redact_urls))
+
+
+def _cleaned(attributes: Mapping[str, Any], shape: Shape, redact_urls: bool) -> dict[str, Any]:
+    cleaned = dict(attributes)
+    for key in shape.removed:
+        cleaned.pop(key, None)
+    for key in shape.messages:
+        cleaned[key] = safe_message(str(cleaned[key]))
+    for key in shape.stacktraces:
+        cleaned[key] = safe_stacktrace(str(cleaned[key]))
+    if redact_urls:
+        for key in shape.urls:
+            cleaned[key] = URL_ATTRIBUTES[key](str(cleaned[key]))
+    return cleaned
+
+
+def blank(span: Any) -> None:
+    """Fail closed: keep the span, drop every text that could hold a value."""
+    shape = Shape(tuple(attributes_of(span)))
+    doomed = {*shape.texts, *shape.removed, *shape.urls, *shape.messages, *shape.stacktraces}
+    span._attributes._dict = {key: value for key, value in attributes_of(span).items() if key not in doomed}
+    for holder in (*span._events, *span._links):
+        holder._attributes = BoundedAttributes()
+    span._status = Status(span._status.status_code)
+    if shape.texts:
+        span._name = system_of(attributes_of(span), shape) or "database"
