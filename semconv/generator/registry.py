@@ -40,7 +40,7 @@ class Enum:
 
 @dataclass(frozen=True)
 class Attribute:
-    """One attribute of a span, a data point or a resource."""
+    """One attribute of a span, a data point or a resource; nothing writes a ``reserved`` one yet."""
 
     id: str
     type: str
@@ -52,6 +52,7 @@ class Attribute:
     handling: str
     renamed_to: str
     examples: tuple[str, ...]
+    reserved: bool
 
     @property
     def is_template(self) -> bool:
@@ -76,7 +77,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Metric:
-    """One instrument."""
+    """One instrument; nothing feeds a ``reserved`` one yet."""
 
     id: str
     instrument: str
@@ -88,6 +89,7 @@ class Metric:
     upstream: str
     attributes: tuple[str, ...]
     examples: tuple[str, ...]
+    reserved: bool
     family: str
 
 
@@ -215,6 +217,7 @@ def _attribute(entry: Entry, enums: set[str]) -> Attribute:
         handling=entry.word("handling", HANDLINGS),
         renamed_to=entry.take("renamed_to", str, ""),
         examples=entry.examples(),
+        reserved=entry.take("reserved", bool, False),
     )
     entry.done()
     if attribute.type not in PLAIN_TYPES and attribute.enum not in enums:
@@ -250,6 +253,7 @@ def _metric(entry: Entry, family: str, attributes: set[str]) -> Metric:
         upstream=entry.prose("upstream", ""),
         attributes=entry.words("attributes"),
         examples=entry.examples(),
+        reserved=entry.take("reserved", bool, False),
         family=family,
     )
     entry.done()

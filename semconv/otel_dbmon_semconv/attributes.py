@@ -160,7 +160,7 @@ string, stable; removed. Source: semantic conventions v1.44, database client spa
 DB_OPERATION_BATCH_SIZE: Final = "db.operation.batch.size"
 """How many operations a batch holds, where it holds two or more.
 
-int, stable; written. Source: semantic conventions v1.44, database client spans.
+int, stable; kept. Source: semantic conventions v1.44, database client spans.
 """
 DB_STORED_PROCEDURE_NAME: Final = "db.stored_procedure.name"
 """The stored procedure, where an instrumentation knows it without parsing.

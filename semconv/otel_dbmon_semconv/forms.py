@@ -80,7 +80,7 @@ def _float_list(setting: Setting, value: Any) -> tuple[float, ...]:
 
 
 def _enum_list(setting: Setting, value: Any) -> tuple[str, ...]:
-    words = [str(item).strip().lower() for item in _items(value)]
+    words = [str.strip(item).lower() for item in _items(value)]
     if words in ([], [_NONE]):
         return ()
     if not set(words) <= set(setting.choices):

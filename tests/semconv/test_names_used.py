@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from generator.registry import read
+from generator.registry import Attribute, Metric, read
 
 _ROOT = Path(__file__).resolve().parents[2]
 _ROOMS = ("otel_dbmon", "processors", "collector-config", "examples", "docs", "README.md")
@@ -68,6 +69,30 @@ def _undeclared(text: str) -> set[str]:
 def test_names_are_declared(path: Path) -> None:
     """A file uses no setting, attribute, metric or series that the registry doesn't know."""
     assert set().union(*map(_undeclared, _texts(path))) == set()
+
+
+@cache
+def _emitted_constants() -> set[str]:
+    """Names of constants that stand behind a dot or in an import of the code that a service runs."""
+    words: set[str] = set()
+    for path in (*(_ROOT / "otel_dbmon").rglob("*.py"), *(_ROOT / "processors").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute):
+                words.add(node.attr)
+            elif isinstance(node, ast.alias):
+                words.add(node.name)
+    return words
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [*_REGISTRY.metrics, *(found for found in _REGISTRY.attributes if found.id.startswith("dbmon."))],
+    ids=lambda entry: entry.id,
+)
+def test_reserved_says_whether_something_emits_it(entry: Metric | Attribute) -> None:
+    """The reference pages promise what the code emits, no more and no less: ``reserved`` is true of all the rest."""
+    constant = entry.id.replace(".", "_").upper()
+    assert entry.reserved == (constant not in _emitted_constants())
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from otel_dbmon_semconv.metrics import METRICS
 from otel_dbmon_semconv.settings import SETTINGS
 
 _ROOT = Path(__file__).resolve().parents[2]
+_FLAGS = "opentelemetry_environment_variables"
 
 #: Databases of the former enum that the present one lacks; a value of one's own says more than ``other_sql``.
 _WITHOUT_SUCCESSOR = {
@@ -102,7 +104,7 @@ def test_launcher_flags_are_our_own_and_nobody_elses() -> None:
     ours = {name for name in dir(environment_variables) if name.startswith("OTEL_")}
     assert ours == {setting.name for setting in SETTINGS if setting.name.startswith("OTEL_DBMON_")}
     assert all(getattr(environment_variables, name) == name for name in ours)
-    for entry_point in entry_points(group="opentelemetry_environment_variables"):
+    for entry_point in entry_points(group=_FLAGS):
         if entry_point.value != environment_variables.__name__:
             assert not ours & set(dir(entry_point.load()))
 
@@ -126,3 +128,24 @@ def test_declarations_do_not_change(declaration: object) -> None:
     """What the registry says holds for the life of the process."""
     with pytest.raises(AttributeError, match="does not change"):
         declaration.name = "other"  # type: ignore[attr-defined]
+
+
+@pytest.mark.skipif(
+    all(found.value != environment_variables.__name__ for found in entry_points(group=_FLAGS)),
+    reason="the launcher sees only what is installed",
+)
+def test_the_launcher_turns_flags_into_settings() -> None:
+    """``opentelemetry-instrument --dbmon_max_series 7 ...`` reaches the service as OTEL_DBMON_MAX_SERIES."""
+    code = "from opentelemetry.instrumentation.auto_instrumentation import run; run()"
+    service = "import os; print(os.environ['OTEL_DBMON_MAX_SERIES'], os.environ['OTEL_DBMON_ENABLED'])"
+    flags = ["--dbmon_max_series", "7", "--dbmon_enabled", "false"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OTEL_SDK_DISABLED": "true"}
+    answer = subprocess.run(
+        [sys.executable, "-c", code, *flags, sys.executable, "-c", service],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert answer.stdout == "7 false\n"
