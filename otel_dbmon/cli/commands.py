@@ -42,6 +42,12 @@ def commands() -> None:
     """
 
 
+def _one_statement(context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> str | None:
+    if len(words) > 1:
+        raise click.UsageError("The statement is one argument: put it in quotes.", context)
+    return words[0] if words else None
+
+
 def _known_dialect(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str:
     if value is None:
         return ""
@@ -58,7 +64,7 @@ Examples:
   otel-dbmon analyze - < report.sql
   echo '{"sql": "SELECT 1", "dialect": "postgresql"}' | otel-dbmon analyze"""
 )
-@click.argument("sql", required=False)
+@click.argument("sql", nargs=-1, callback=_one_statement)
 @click.option(
     "--dialect",
     metavar="NAME",

@@ -19,7 +19,8 @@ from otel_dbmon.demo.scrape import ACTIVE, DURATION, ERRORS
 from otel_dbmon.demo.traffic import Tally
 
 _MOST_STATEMENTS = 30
-_MOST_SERIES = 4
+#: The series of the specification, and how many of each are shown.
+_SERIES = {f"{DURATION}_count": 4, f"{DURATION}_sum": 4, ACTIVE: 1, ERRORS: 2}
 _PLAIN_EVERY_S = 2.0
 _COMPLEXITY_STYLES = {"low": "green", "medium": "yellow", "high": "red"}
 
@@ -33,7 +34,8 @@ def introduce(port: int, folder: Path) -> None:
         Group(
             Text("otel-dbmon demo", style="bold"),
             Text("A shop on SQLite under opentelemetry-instrument; not one line of it knows about monitoring."),
-            Text(f"Starting it on http://127.0.0.1:{port}; what leaves it goes to a receiver here and to {folder}\n"),
+            Text(f"It starts on http://127.0.0.1:{port}; what leaves it goes to a receiver here and is kept in"),
+            Text(f"{_seen_from_here(folder)}\n"),
         )
     )
 
@@ -87,10 +89,11 @@ def show_report(report: Report) -> None:
 
 def show_places(folder: Path, port: int, metrics_port: int, serving: bool) -> None:
     """Say where to look next; addresses only while somebody answers there."""
+    near = _seen_from_here(folder)
     rows: list[tuple[str, str | Text]] = [
-        ("Spans", f"{folder / 'spans.jsonl'} (OTLP JSON lines, as an exporter was handed them)"),
-        ("Metrics", f"{folder / 'metrics.prom'} (the last scrape)"),
-        ("The shop's log", str(folder / "shop.log")),
+        ("Spans", f"{near / 'spans.jsonl'} (OTLP JSON lines, as an exporter was handed them)"),
+        ("Metrics", f"{near / 'metrics.prom'} (the last scrape)"),
+        ("The shop's log", str(near / "shop.log")),
         ("Any statement", "otel-dbmon analyze \"SELECT * FROM users WHERE email = 'ann@example.com'\""),
         ("Your service", "opentelemetry-instrument python app.py"),
     ]
@@ -109,6 +112,11 @@ def show_places(folder: Path, port: int, metrics_port: int, serving: bool) -> No
 def say_goodbye() -> None:
     """Acknowledge Ctrl-C."""
     show("\nStopped.")
+
+
+def _seen_from_here(folder: Path) -> Path:
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
 def _section(title: str, body: RenderableType) -> RenderableType:
@@ -138,8 +146,7 @@ def _statements(figures: Figures) -> RenderableType:
 
 
 def _series(report: Report) -> RenderableType:
-    names = (f"{DURATION}_count", f"{DURATION}_sum", ACTIVE, ERRORS)
-    return Group(*(plain(line) for name in names for line in report.scrape.lines(name, _MOST_SERIES)))
+    return Group(*(plain(line) for name, at_most in _SERIES.items() for line in report.scrape.lines(name, at_most)))
 
 
 def _checks(report: Report) -> RenderableType:

@@ -75,7 +75,7 @@ class Service:
     """The running shop; a context manager that stops it.
 
     Args:
-        folder: Where its database and its log go.
+        folder: Where it runs: its database and its log are there.
         port: Where it listens.
         environment: What it is started with besides the current environment, from which all ``OTEL_*`` are taken out
             that are not ours.
@@ -95,6 +95,7 @@ class Service:
             # A session of its own: Ctrl-C reaches only the demo, which then stops the shop.
             self._process = subprocess.Popen(
                 command,
+                cwd=self._folder,
                 env=self._whole_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -149,5 +150,5 @@ class Service:
             if not name.startswith("OTEL_") or name.startswith("OTEL_DBMON_")
         }
         loopback = {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
-        shop = {"SHOP_PORT": str(self._port), "SHOP_DATABASE": str(self._folder / "shop.db")}
+        shop = {"SHOP_PORT": str(self._port), "SHOP_DATABASE": "shop.db"}
         return {**inherited, **loopback, **shop, **self._environment}
