@@ -101,6 +101,7 @@ class Launched:
         environment: Mapping[str, str] | None = None,
         flags: Sequence[str] = (),
         launcher: bool = True,
+        receiver_variable: str = "OTEL_EXPORTER_OTLP_ENDPOINT",
     ) -> None:
         self.arrived = Arrived()
         self.port = free_port()
@@ -113,7 +114,7 @@ class Launched:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "COV_"))}
         self._environment = {
             **inherited,
-            "OTEL_EXPORTER_OTLP_ENDPOINT": self._receiver.url,
+            receiver_variable: self._receiver.url,
             "OTEL_EXPORTER_PROMETHEUS_PORT": str(self.port),
             "OTEL_SERVICE_NAME": "user-svc",
             # The test environment has it for one test; an ordinary service has only contrib's SQLAlchemy and psycopg.
@@ -154,10 +155,8 @@ class Launched:
             self._receiver.__exit__(None, None, None)
 
 
-def run(
-    script: str, environment: Mapping[str, str] | None = None, flags: Sequence[str] = (), launcher: bool = True
-) -> Launched:
-    """Run a script to its end."""
-    with Launched(script, environment, flags, launcher) as launched:
+def run(script: str, environment: Mapping[str, str] | None = None, **options: Any) -> Launched:
+    """Run a script to its end, with the options of ``Launched``."""
+    with Launched(script, environment, **options) as launched:
         pass
     return launched
