@@ -74,6 +74,7 @@ class Listener(socketserver.ThreadingMixIn, WSGIServer):
     """
 
     daemon_threads = True
+    request_queue_size = _MAX_CONNECTIONS
     # Elsewhere than on POSIX the option lets two processes share a port.
     allow_reuse_address = os.name == "posix"
 
