@@ -13,11 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from otel_dbmon import __version__
-from otel_dbmon.cli.dialects import DIALECTS
 from otel_dbmon.cli.jsonlines import answer_stdin, as_fields
 from otel_dbmon.cli.screen import grid, plain, show
 from otel_dbmon.settings import load
+from otel_dbmon_processors.dialects import DIALECTS, UNKNOWN, dialect_for
 
+_KNOWN_DIALECTS = ", ".join(dialect.name for dialect in DIALECTS if dialect_for(dialect.name) is not UNKNOWN)
 _COMPLEXITY_STYLES = {"low": "green", "medium": "yellow", "high": "red"}
 
 
@@ -38,7 +39,10 @@ def run(arguments: Sequence[str]) -> int:
 def commands() -> None:
     """Database monitoring for Python services on OpenTelemetry.
 
-    A service needs no command of these: it is started as `opentelemetry-instrument python app.py`.
+    A service needs none of these commands. It is started as
+
+    \b
+      opentelemetry-instrument python app.py
     """
 
 
@@ -49,11 +53,9 @@ def _one_statement(context: click.Context, _parameter: click.Parameter, words: t
 
 
 def _known_dialect(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str:
-    if value is None:
-        return ""
-    if value.lower() not in DIALECTS:
-        raise click.BadParameter(f"known are {', '.join(DIALECTS)}")
-    return value.lower()
+    if value is not None and dialect_for(value) is UNKNOWN:
+        raise click.BadParameter(f"known are {_KNOWN_DIALECTS} and their kin, like mariadb or cockroachdb.")
+    return value or ""
 
 
 @commands.command(
@@ -64,12 +66,12 @@ Examples:
   otel-dbmon analyze - < report.sql
   echo '{"sql": "SELECT 1", "dialect": "postgresql"}' | otel-dbmon analyze"""
 )
-@click.argument("sql", nargs=-1, callback=_one_statement)
+@click.argument("sql", nargs=-1, metavar="[SQL]", callback=_one_statement)
 @click.option(
     "--dialect",
     metavar="NAME",
     callback=_known_dialect,
-    help=f"Whose SQL it is: {', '.join(DIALECTS)}. Without it, whatever may be a literal goes.",
+    help=f"Whose SQL it is: {_KNOWN_DIALECTS}. Without it, whatever may be a literal goes.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Answer one JSON object.")
 def analyze(sql: str | None, dialect: str, as_json: bool) -> None:
@@ -98,7 +100,7 @@ def analyze(sql: str | None, dialect: str, as_json: bool) -> None:
                 ("Complexity", complexity),
                 ("Analysis", analysis.explanation),
                 ("Fingerprint", analysis.fingerprint),
-                ("Dialect", dialect or "not given: whatever may be a literal goes"),
+                ("Dialect", dialect_for(dialect).name if dialect else "not given: whatever may be a literal goes"),
             ]
         )
     )
@@ -149,10 +151,10 @@ Examples:
     "--port", type=click.IntRange(0, 65535), default=0, help="Where the shop listens; any free port if not given."
 )
 def demo(serve: bool, duration: float, output: Path, port: int) -> int:
-    """Run a shop under opentelemetry-instrument and show what was seen.
+    """Run a shop for a while and show what was seen.
 
-    The shop is an ordinary web service on SQLite, not one line of it knows OpenTelemetry. It is driven with realistic
-    traffic; a receiver on the loopback address takes what leaves it. Nothing is sent anywhere else.
+    The shop is an ordinary web service on SQLite, started under opentelemetry-instrument; not one line of it knows
+    OpenTelemetry. Visitors come; a receiver on the loopback address takes what leaves it. Nothing is sent anywhere else.
     """
     from otel_dbmon.demo.run import Options, run_demo
 
