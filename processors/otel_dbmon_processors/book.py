@@ -60,13 +60,13 @@ class _Sinks(NamedTuple):
         durations: Histograms of every call.
         calls: Counters of every call.
         slow: Counters of slow calls only.
-        overflows: Whether one of them is an overflow series.
+        overflows: How many of those for every call are overflow series.
     """
 
     durations: tuple[Histogram, ...]
     calls: tuple[Counter, ...]
     slow: tuple[Counter, ...]
-    overflows: bool
+    overflows: int
 
 
 class Tally(Histogram):
@@ -108,6 +108,7 @@ class Book:
         self._start_ns = start_ns
         self._durations = histograms(attributes.LABEL_OPERATION, attributes.LABEL_TABLE, attributes.LABEL_DATABASE)
         self._errors = counters(attributes.LABEL_OPERATION, attributes.LABEL_ERROR_TYPE, attributes.LABEL_DATABASE)
+        self._announced: set[tuple[str, str]] = set()
         self._slow_queries = counters(attributes.LABEL_OPERATION, attributes.LABEL_TABLE)
         self._n_plus_one = counters(attributes.LABEL_TABLE)
         self._complexities = counters(attributes.LABEL_QUERY_TYPE, attributes.LABEL_COMPLEXITY)
@@ -137,8 +138,9 @@ class Book:
         for counter in sinks.slow:
             counter.value += tally.slow
         if sinks.overflows:
-            lost = calls * sum(series.overflow for series in (*sinks.durations, *sinks.calls))
-            self._guard.drop("series", lost + tally.slow * sum(counter.overflow for counter in sinks.slow))
+            self._guard.drop("series", calls * sinks.overflows)
+        if tally.slow:
+            self._guard.drop("series", tally.slow * sum(counter.overflow for counter in sinks.slow))
         if self._config.database_metrics and self._config.top_queries:
             analysis = tally.origin[0]
             self._patterns.add(analysis.fingerprint, analysis.summary, calls, tally.sum, tally.start_ns)
@@ -167,15 +169,18 @@ class Book:
             slow.append(self._slow_queries.series((operation, table), start_ns))
             if origin.error_type:
                 calls.append(self._errors.series((operation, origin.error_type, database), start_ns))
-        overflows = any(series.overflow for series in (*durations, *calls, *slow))
+        overflows = sum(series.overflow for series in durations) + sum(series.overflow for series in calls)
         return _Sinks(tuple(durations), tuple(calls), tuple(slow), overflows)
 
     def _announce(self, operation: str, table: str, database: str, start_ns: int) -> None:
         # rate() sees an event only if its counter was seen at zero before.
-        for error_type in ErrorKind.VALUES:
-            self._errors.announce((operation, error_type, database), start_ns)
         if table:
             self._n_plus_one.announce((table,), start_ns)
+        if (operation, database) in self._announced or len(self._announced) >= self._config.max_series:
+            return
+        self._announced.add((operation, database))
+        for error_type in ErrorKind.VALUES:
+            self._errors.announce((operation, error_type, database), start_ns)
 
     def families(self, lock: AbstractContextManager[object], now_ns: int) -> Iterator[Family]:
         """All families that are switched on; takes the lock for each series, never for long."""

@@ -106,7 +106,7 @@ class SeriesTable(Generic[SeriesT]):
     def __init__(self, keys: tuple[str, ...], limit: int, make: Callable[[int], SeriesT]) -> None:
         self._keys = keys
         self._limit = limit
-        self._make = make
+        self._make: Callable[[int], SeriesT] = make
         self._series: dict[Labels, SeriesT] = {}
         self._overflow: SeriesT | None = None
 
