@@ -63,6 +63,8 @@ SQLSTATE_CLASSES = {
     "0A": "syntax",  # feature not supported
     "0L": "permission",  # invalid grantor
     "0P": "permission",  # invalid role specification
+    "10": "data",  # XQuery error
+    "20": "data",  # case not found
     "21": "data",  # cardinality violation
     "22": "data",  # data exception
     "23": "integrity",  # integrity constraint violation

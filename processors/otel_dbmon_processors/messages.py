@@ -1,8 +1,8 @@
 """From the text of an exception to one that may leave: its class, its code and its words stay, every value goes.
 
 A message is made safe from left to right: the first line only; class names and codes in front; then, if the wording
-is known (``shapes``), its names stay and its values go; else whatever is quoted or bracketed like data goes, and
-of the remaining words only those of the ``vocabulary`` stay. What is not known to be harmless is masked as ``?``, so a
+is known (``shapes``), its names stay and its values go; else whatever is quoted or bracketed like data goes, and of
+the remaining words only those of the ``vocabulary`` stay. What is not known to be harmless is masked as ``?``, so a
 text that was cut off anywhere, by an attribute limit or by a hand, holds nothing more than the whole one.
 
 Of a traceback the frame lines, the class names, Python's chaining sentences and the drawing of exception groups stay.
@@ -10,8 +10,9 @@ Source lines, caret lines, notes and every further line of a message are dropped
 nothing counts until a chaining sentence, so that a message can't fake frames.
 
 What can't be known: a value that is itself a common word of error messages, unquoted ("customer is blocked" where
-"blocked" was typed), and a value that spells a whole traceback, chaining sentence included, of which file and function
-names would stay.
+"blocked" was typed); a value that a program puts first and that looks like an exception's class, or like the whole of a
+database's message; a value that spells a whole traceback, chaining sentence included, of which names of files and
+functions would stay.
 """
 
 from __future__ import annotations
@@ -26,10 +27,17 @@ from .words import is_class_name, mask_words
 _MAX_LENGTH = 1000
 
 #: Where the first line ends: a line break, also an escaped one; what SQLAlchemy appends; the fields of PostgreSQL.
-_end = re.compile(
-    r"[\r\n]|\\[rn]|\[SQL:|\[parameters:|\(Background on this error"
-    r"|\b(?:DETAIL|HINT|CONTEXT|QUERY|STATEMENT|LOCATION|PARAMETERS|LINE [0-9]{1,9}):"
-).search
+_ENDS = (
+    *("\n", "\r", "\\n", "\\r"),
+    *("[SQL:", "[parameters:", "(Background on this error"),
+    *("DETAIL:", "HINT:", "CONTEXT:", "QUERY:", "STATEMENT:", "LOCATION:", "LINE "),
+)
+
+#: What SQLAlchemy says first when another statement's flush failed; the message itself is on the next line.
+_AUTOFLUSH = (
+    "(raised as a result of Query-invoked autoflush; consider using a session.no_autoflush block"
+    " if this flush is occurring prematurely)\n"
+)
 
 _class_first = re.compile(
     r"([A-Za-z_][A-Za-z0-9_]{0,99}(?:\.(?:<locals>|[A-Za-z_][A-Za-z0-9_]{0,99})){0,15})(?::\s+|:?$)"
@@ -114,7 +122,7 @@ def safe_message(text: str) -> str:
 
     Total, linear, idempotent. "" stays ""; a text of which nothing can be kept gives "?".
     """
-    return _safe(text, database=False)
+    return _safe(text, database=None)
 
 
 def safe_exception_message(type_name: str, text: str) -> str:
@@ -122,7 +130,7 @@ def safe_exception_message(type_name: str, text: str) -> str:
 
     Knowing that the class is a database's keeps table names that ``safe_message`` alone would have to mask.
     """
-    message = _safe(text, database=_is_database(type_name))
+    message = _safe(text, database=_is_database(type_name) if type_name else None)
     return message if any(map(str.isalnum, message)) else type_name.rpartition(".")[2]
 
 
@@ -143,22 +151,27 @@ def error_class(text: str) -> str:
 
 
 def _first_line(text: str) -> str:
-    line = text[:_MAX_LENGTH].lstrip()
-    end = _end(line)
-    return (line[: end.start()] if end else line).rstrip()
+    line = text[:_MAX_LENGTH].lstrip().removeprefix(_AUTOFLUSH)
+    for end in _ENDS:
+        if end in line:
+            line = line[: line.index(end)]
+    return line.rstrip()
 
 
-def _safe(text: str, *, database: bool) -> str:
+def _safe(text: str, *, database: bool | None) -> str:
     return _safe_line(_first_line(text), database=database, whole=False, depth=4)
 
 
-def _safe_line(line: str, *, database: bool, whole: bool, depth: int) -> str:
-    """Keep a class or a code in front, then make what follows safe; ``depth`` bounds how many follow one another."""
+def _safe_line(line: str, *, database: bool | None, whole: bool, depth: int) -> str:
+    """Keep a class or a code in front, then make what follows safe; ``depth`` bounds how many follow one another.
+
+    Whether the exception is a ``database``'s own, the first class decides: None as long as there was none.
+    """
     if not line or not depth:
         return "?" if line else ""
     found = _class_first(line) or _class_in_brackets(line) or _class_repr(line)
     if found and is_class_name(found[1]):
-        database = database or _is_database(found[1])
+        database = _is_database(found[1]) if database is None else database
     elif database and (found := _arguments(line)):
         return _safe_arguments(line, found, depth)
     else:
@@ -168,7 +181,7 @@ def _safe_line(line: str, *, database: bool, whole: bool, depth: int) -> str:
         return f"{found[0].rstrip() if not rest else found[0]}{rest}"
     known = known_wording(
         line,
-        database=database,
+        database=bool(database),
         whole=whole,
         rest=lambda rest: _safe_line(rest, database=database, whole=whole, depth=depth - 1),
     )

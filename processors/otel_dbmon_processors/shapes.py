@@ -7,9 +7,8 @@ keeping. A new wording is a new line of ``_SHAPES``.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from itertools import chain
 
 #: Holes that keep what fills them, as patterns of bounded length without an ambiguity to backtrack into.
 _NAME = r"[A-Za-z_][A-Za-z0-9_$]{0,62}"
@@ -67,6 +66,7 @@ connection to server on socket "<socket>" failed: <rest>
 couldn't get a connection after <number> sec
 QueuePool limit of size <number> overflow <number> reached, connection timed out, timeout <number>
 QueuePool limit of size <number> overflow <number> reached, connection timed out, timeout <number> <value>
+This Session's transaction has been rolled back due to a previous exception during flush. To begin a new transaction with this Session, first issue Session.rollback(). Original exception was: <rest>
 UNIQUE constraint failed: <names>
 UNIQUE constraint failed: index '<name>'
 NOT NULL constraint failed: <names>
@@ -112,55 +112,40 @@ value too large for column <quoted> (actual: <number>, maximum: <number>)
 _hole = re.compile(r"<([a-z]+)>").split
 
 
-@dataclass(frozen=True)
 class _Shape:
-    """One wording: its words, the holes between them, and when it may be trusted."""
+    """One wording: the words in it, the holes between them, and when it may be trusted."""
 
-    match: Callable[[str], re.Match[str] | None]
-    words: tuple[str, ...]
-    holes: tuple[str, ...]
-    database_only: bool
-    whole_only: bool
+    __slots__ = ("_match", "database_only", "holes", "whole_only", "words")
+
+    def __init__(self, line: str) -> None:
+        parts = _hole(line.removeprefix("!"))
+        self.words, self.holes = parts[::2], parts[1::2]
+        self.database_only = line.startswith("!")
+        # A name behind a value could be the value's own, if the text was cut off there: see `known_wording`.
+        behind = self.holes[self.holes.index("value") :] if "value" in self.holes else []
+        self.whole_only = any(hole in _KEPT for hole in behind)
+        self._match: Callable[[str], re.Match[str] | None] | None = None
+
+    def match(self, line: str) -> re.Match[str] | None:
+        # Compiled when a line first starts like it: a service that has no such errors does not pay for them.
+        if not line.startswith(self.words[0]):
+            return None
+        if self._match is None:
+            holes = [f"({_KEPT.get(hole, '.*')})" for hole in self.holes]
+            parts = zip(map(re.escape, self.words), [*holes, r"\.?"], strict=True)
+            self._match = re.compile("".join(chain.from_iterable(parts)), re.DOTALL).fullmatch
+        return self._match(line)
 
     def fill(self, found: re.Match[str], rest: Callable[[str], str]) -> str:
         parts = [self.words[0]]
-        for number, hole in enumerate(self.holes, 1):
-            parts.append("?" if hole == "value" else rest(found[number]) if hole == "rest" else found[number])
-            parts.append(self.words[number])
+        for hole, value, after in zip(self.holes, found.groups(), self.words[1:], strict=True):
+            parts += ("?" if hole == "value" else rest(value) if hole == "rest" else value), after
         return "".join(parts)
 
 
-def _shape(line: str) -> _Shape:
-    wording = line.removeprefix("!")
-    words, holes = _hole(wording)[::2], _hole(wording)[1::2]
-    pattern = re.escape(words[0])
-    for hole, after in zip(holes, words[1:], strict=True):
-        pattern += f"({_KEPT.get(hole, '.*')}){re.escape(after)}"
-    # A name behind a value could be the value's own, if the text was cut off there: see `known_wording`.
-    behind = holes[holes.index("value") + 1 :] if "value" in holes else ()
-    return _Shape(
-        match=re.compile(pattern + r"\.?", re.DOTALL).fullmatch,
-        words=tuple(words),
-        holes=tuple(holes),
-        database_only=line.startswith("!"),
-        whole_only=any(hole in _KEPT for hole in behind),
-    )
-
-
-def _by_first_word() -> dict[str, list[_Shape]]:
-    shapes = defaultdict(list)
-    for line in filter(None, _SHAPES.splitlines()):
-        shape = _shape(line)
-        shapes[_key(shape.words[0] or line)].append(shape)
-    return dict(shapes)
-
-
-def _key(text: str) -> str:
-    # Long enough to tell wordings apart, short enough to end before the first hole of any of them.
-    return text[:1]
-
-
-_FIRST = _by_first_word()
+_shapes: dict[str, list[_Shape]] = {}  # by first letter
+for _line in _SHAPES.strip().splitlines():
+    _shapes.setdefault(_line.removeprefix("!")[0], []).append(_Shape(_line))
 
 
 def known_wording(line: str, *, database: bool, whole: bool, rest: Callable[[str], str]) -> str | None:
@@ -173,7 +158,7 @@ def known_wording(line: str, *, database: bool, whole: bool, rest: Callable[[str
             real ones are missing, what stands in their place is the value.
         rest: Makes the message within a message safe.
     """
-    for shape in _FIRST.get(_key(line), ()):
+    for shape in _shapes.get(line[:1], ()):
         if (shape.database_only and not database) or (shape.whole_only and not whole):
             continue
         found = shape.match(line)
