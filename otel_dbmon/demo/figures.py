@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -91,8 +91,3 @@ def _spans(request: ExportTraceServiceRequest) -> Iterator[Span]:
     for resource in request.resource_spans:
         for scope in resource.scope_spans:
             yield from scope.spans
-
-
-def total_calls(statements: Iterable[Statement]) -> int:
-    """How often these statements ran."""
-    return sum(statement.calls for statement in statements)

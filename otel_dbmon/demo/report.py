@@ -74,9 +74,9 @@ class Report:
         self.checks = [self._counted(), self._leaked(canaries), self._errors(), self._series(), self._rewritten()]
 
     @property
-    def passed(self) -> bool:
-        """Whether every promise is kept."""
-        return all(check.kept for check in self.checks)
+    def broken(self) -> list[str]:
+        """The promises that are not kept."""
+        return [check.promise for check in self.checks if not check.kept]
 
     def _received_text(self, statement: str) -> str:
         """How a statement that the shop ran looked when it was received."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -44,13 +46,13 @@ class Inbox:
     """Keeps what was received: spans in a file, figures and canaries in memory.
 
     Args:
-        spans: The file of OTLP JSON lines.
+        spans: The file that gets the OTLP JSON lines.
     """
 
-    def __init__(self, spans: Path) -> None:
+    def __init__(self, spans: TextIO) -> None:
         self.figures = Figures()
         self.canaries = Canaries(CANARIES)
-        self._spans = spans.open("w", encoding="utf-8")
+        self._spans = spans
 
     def take(self, message: Message, body: bytes) -> None:
         """Keep one request of any signal."""
@@ -77,9 +79,12 @@ def run_demo(options: Options) -> int:
 
 def _run(options: Options) -> int:
     folder = _prepare(options.output)
-    inbox = Inbox(folder / "spans.jsonl")
-    port, metrics_port = options.port or free_port(), free_port()
-    with Receiver(inbox.take) as receiver, Service(folder, port, _environment(receiver, metrics_port)) as service:
+    port, metrics_port = free_port(options.port), free_port()
+    # Left in reverse: what the shop sends while it stops is still received and written.
+    with ExitStack() as stack:
+        inbox = Inbox(stack.enter_context((folder / "spans.jsonl").open("w", encoding="utf-8")))
+        receiver = stack.enter_context(Receiver(inbox.take))
+        service = stack.enter_context(Service(folder, port, _environment(receiver, metrics_port)))
         screen.introduce(port, folder)
         service.wait_until_up()
         tally = _drive(service, port, options.duration_s, inbox)
@@ -90,7 +95,9 @@ def _run(options: Options) -> int:
         screen.show_places(folder, port, metrics_port, options.serve)
         if options.serve:
             _wait_for_ctrl_c(service)
-    return 0 if report.passed else 1
+    if report.broken:
+        raise DemoError(f"Not as it should be: {'; '.join(report.broken)}")
+    return 0
 
 
 def _prepare(folder: Path) -> Path:

@@ -81,6 +81,7 @@ def _so_far(tally: Tally, figures: Figures) -> str:
 
 def show_report(report: Report) -> None:
     """Show everything that was seen."""
+    show("")
     show(_section("What was seen", _statements(report.figures)))
     show(_section("One statement", grid([("In the shop", report.before), ("Outside", plain(report.after, "bold"))])))
     show(_section("What Prometheus scrapes", _series(report)))

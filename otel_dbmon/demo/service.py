@@ -63,10 +63,21 @@ def check_requirements() -> None:
             raise MissingExtraError('It needs the "demo" extra: pip install "otel-dbmon[demo]"')
 
 
-def free_port() -> int:
-    """A loopback port that nobody listens on at this moment."""
+def free_port(wanted: int = 0) -> int:
+    """A loopback port that nobody listens on at this moment.
+
+    Args:
+        wanted: The port to take; 0 takes any.
+
+    Raises:
+        DemoError: If somebody listens there.
+    """
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError as error:
+            raise DemoError(f"Port {wanted} cannot be used ({error.strerror}); choose another with --port") from None
         port: int = probe.getsockname()[1]
         return port
 

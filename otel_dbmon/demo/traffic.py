@@ -118,7 +118,8 @@ def _buy(shop: Shop, dice: random.Random, _tally: Tally) -> int:
 
 def _search(shop: Shop, _dice: random.Random, tally: Tally) -> int:
     status, page = shop.get(f"/customers/search?email={quote(_SOUGHT)}")
-    tally.pasted = page["statement"]
+    if status == http.client.OK:
+        tally.pasted = page["statement"]
     return status
 
 
