@@ -34,7 +34,16 @@ from otel_dbmon import __version__
 from otel_dbmon.fork import run_in_forked_children
 from otel_dbmon.scopes import is_database_scope
 from otel_dbmon_processors.guard import Guard
-from otel_dbmon_processors.points import NANOSECONDS, OVERFLOW, Family, HistogramPoint, MetricSource, NumberPoint, Point
+from otel_dbmon_processors.points import (
+    NANOSECONDS,
+    OVERFLOW,
+    Attributes,
+    Family,
+    HistogramPoint,
+    MetricSource,
+    NumberPoint,
+    Point,
+)
 from otel_dbmon_semconv.attributes import LABEL_SERVICE, SERVICE_NAME
 
 SCOPE = InstrumentationScope("otel_dbmon", __version__)
@@ -100,10 +109,8 @@ class MetricExport:
 
     def _metrics(self, source: MetricSource, view: _View, service: str) -> Iterator[Metric]:
         try:
-            families = source.collect()
-            now_ns = self._clock_ns()
-            for family in families:
-                metric = view.tell(family, service, now_ns)
+            for family in source.collect():
+                metric = view.tell(family, service, self._clock_ns())
                 if metric is not None:
                     yield metric
         except Exception as error:  # noqa: BLE001 - one source must not hide the others
@@ -130,6 +137,7 @@ class _Told:
 
 
 _NOTHING = _Told({}, 0)
+_NO_ATTRIBUTES: Attributes = {}
 
 
 class _View:
@@ -154,7 +162,8 @@ class _View:
             news = [change for change in (_since(told, point) for point in points) if change is not None]
         metric = _metric(family, news, temporality, service, now_ns) if news else None
         if total is not None or temporality is AggregationTemporality.DELTA:
-            known = {point.key: point for point in points}
+            # Without their attributes, which are of no use here and most of a point's size.
+            known = {point.key: point._replace(attributes=_NO_ATTRIBUTES) for point in points}
             self._told[family.metric.name] = _Told(known, now_ns, total.key if total is not None else None, gone)
         return metric
 
@@ -229,8 +238,7 @@ def _histogram(
     point: HistogramPoint, labels: Mapping[str, str], divisor: int, bounds: tuple[float, ...], now_ns: int
 ) -> HistogramDataPoint:
     exemplars = [
-        Exemplar({}, exemplar.value / divisor, exemplar.time_ns, exemplar.span_id, exemplar.trace_id)
-        for exemplar in point.exemplars
+        Exemplar({}, value / divisor, end_ns, span_id, trace_id) for trace_id, span_id, end_ns, value in point.exemplars
     ]
     # Both are optional in OTLP, and every exporter here takes None, though the SDK's own histograms never have it.
     minimum: Any = None if point.minimum is None else point.minimum / divisor

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 
 from otel_dbmon_processors.book import Analyzed, Book, Key, Tally
 from otel_dbmon_processors.config import Config
@@ -94,8 +94,8 @@ class Aggregator:
         with self._lock:
             self._book.count_n_plus_one(table, self._clock_ns())
 
-    def collect(self) -> Iterable[Family]:
-        """All families as they are now. Several threads may collect while others record."""
+    def collect(self) -> Iterator[Family]:
+        """All families as they are when they are reached. Several threads may collect while others record."""
         book, lock = self._book, self._lock
         with lock:
             tallies = (*self._young.values(), *self._old.values())
@@ -106,7 +106,8 @@ class Aggregator:
         while self._evicted:
             with lock:
                 self._empty_evicted(1)
-        return list(book.families(lock, self._clock_ns()))
+        # One family at a time, too: at the cap, the points of all of them are worth megabytes.
+        yield from book.families(lock, self._clock_ns())
 
     def _tally(self, key: Key, start_ns: int) -> Tally:
         """The tally of an origin that is not among the young ones: from the older generation, or a new one."""

@@ -17,17 +17,11 @@ from otel_dbmon_semconv.declarations import Metric
 NANOSECONDS = 1_000_000_000
 
 Attributes = Mapping[str, "str | int | bool"]
+#: A measurement that a histogram bucket points at: trace id, id of the database's own span, end in nanoseconds since
+#: the epoch, value. A plain tuple, because one is made for every sampled statement.
+Exemplar = tuple[int, int, int, int]
 #: The attributes of the one series that counts whatever got no series of its own.
 OVERFLOW: Attributes = {OTEL_METRIC_OVERFLOW: True}
-
-
-class Exemplar(NamedTuple):
-    """One measurement that a histogram bucket points at; the span is the database's own."""
-
-    trace_id: int
-    span_id: int
-    time_ns: int
-    value: int
 
 
 class NumberPoint(NamedTuple):

@@ -12,7 +12,8 @@ from otel_dbmon_processors.points import OVERFLOW, Attributes, Exemplar, Histogr
 Labels = tuple["str | int | None", ...]
 
 _NO_MINIMUM = 1 << 63
-_TIME = Exemplar._fields.index("time_ns")
+# Where an exemplar has its time.
+_END_NS = 2
 
 
 class Counter:
@@ -48,7 +49,7 @@ class Histogram:
         self.sum = 0
         self.minimum = _NO_MINIMUM
         self.maximum = -1
-        self.exemplars: dict[int, tuple[int, int, int, int]] = {}
+        self.exemplars: dict[int, Exemplar] = {}
 
     @property
     def empty(self) -> bool:
@@ -63,7 +64,7 @@ class Histogram:
         self.maximum = max(self.maximum, other.maximum)
         for bucket, exemplar in other.exemplars.items():
             mine = self.exemplars.get(bucket)
-            if mine is None or mine[_TIME] <= exemplar[_TIME]:
+            if mine is None or mine[_END_NS] <= exemplar[_END_NS]:
                 self.exemplars[bucket] = exemplar
 
     def clear(self) -> None:
@@ -84,7 +85,7 @@ class Histogram:
             self.sum,
             self.minimum,
             self.maximum,
-            tuple(map(Exemplar._make, self.exemplars.values())),
+            tuple(self.exemplars.values()),
         )
 
 
