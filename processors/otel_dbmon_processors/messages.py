@@ -20,8 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from .shapes import known_wording
-from .words import is_class_name, mask_words
+from .lines import is_database, leading_class, safe_line
 
 #: Characters of a message that are read; a value that long would hide the words anyway.
 _MAX_LENGTH = 1000
@@ -37,64 +36,6 @@ _ENDS = (
 _AUTOFLUSH = (
     "(raised as a result of Query-invoked autoflush; consider using a session.no_autoflush block"
     " if this flush is occurring prematurely)\n"
-)
-
-_class_first = re.compile(
-    r"([A-Za-z_][A-Za-z0-9_]{0,99}(?:\.(?:<locals>|[A-Za-z_][A-Za-z0-9_]{0,99})){0,15})(?::\s+|:?$)"
-).match
-_class_in_brackets = re.compile(r"\(([A-Za-z_][A-Za-z0-9_.]{0,199})\) ").match
-_class_repr = re.compile(r"<class '([A-Za-z_][A-Za-z0-9_.]{0,199})'>: ").match
-#: Codes that nothing else looks like; PostgreSQL's severity, which libpq puts in front of a server's message.
-_code_first = re.compile(
-    r"\[(?:Errno|WinError) -?[0-9]{1,5}\] |(?:ORA|DPY|DPI)-[0-9]{4,5}: |(?:ERROR|FATAL|PANIC):\s+"
-).match
-#: Codes that are numbers like others, read only where a database's exception puts them: mysql-connector's, and the
-#: arguments of DB-API errors.
-_number_first = re.compile(r"[0-9]{3,5} \([0-9A-Z]{5}\): ").match
-_arguments = re.compile(r"""\(([0-9]{1,5}|'[0-9A-Z]{5}'), (["'])""").match
-_odbc_vendor = re.compile(r"\[[0-9A-Z]{5}\] (?:\[[A-Za-z0-9 .]{1,60}\]){1,4}").sub
-_closed = {quote: re.compile(rf"(?:[^\\{quote}]|\\.)*").fullmatch for quote in "\"'"}
-_unescape = re.compile(r"""\\([\\'"])""").sub
-
-_DATABASE_MODULES = frozenset(
-    {
-        "MySQLdb",
-        "aiomysql",
-        "aiosqlite",
-        "apsw",
-        "asyncmy",
-        "asyncpg",
-        "cx_Oracle",
-        "django",
-        "duckdb",
-        "mariadb",
-        "mysql",
-        "oracledb",
-        "pg8000",
-        "psycopg",
-        "psycopg2",
-        "pymssql",
-        "pymysql",
-        "pyodbc",
-        "snowflake",
-        "sqlalchemy",
-        "sqlite3",
-    }
-)
-#: Class names that only a database's exceptions bear: DB-API's, and PostgreSQL's conditions about tables and rights.
-_DATABASE_CLASSES = frozenset(
-    {
-        "DataError",
-        "DatabaseError",
-        "InsufficientPrivilege",
-        "InsufficientPrivilegeError",
-        "IntegrityError",
-        "InternalError",
-        "OperationalError",
-        "ProgrammingError",
-        "UndefinedTable",
-        "UndefinedTableError",
-    }
 )
 
 #: Lines of a traceback that are read: Python itself folds a recursion long before.
@@ -130,7 +71,7 @@ def safe_exception_message(type_name: str, text: str) -> str:
 
     Knowing that the class is a database's keeps table names that ``safe_message`` alone would have to mask.
     """
-    message = _safe(text, database=_is_database(type_name) if type_name else None)
+    message = _safe(text, database=is_database(type_name) if type_name else None)
     return message if any(map(str.isalnum, message)) else type_name.rpartition(".")[2]
 
 
@@ -143,11 +84,9 @@ def safe_stacktrace(text: str) -> str:
 def error_class(text: str) -> str:
     """Give the class name a message or status description starts with, the driver's if several do; "" without one."""
     line, name = _first_line(text), ""
-    while True:
-        found = _class_first(line) or _class_in_brackets(line) or _class_repr(line)
-        if found is None or not is_class_name(found[1]):
-            return name
+    while found := leading_class(line, unnamed=not name):
         name, line = found[1], line[found.end() :]
+    return name
 
 
 def _first_line(text: str) -> str:
@@ -159,70 +98,39 @@ def _first_line(text: str) -> str:
 
 
 def _safe(text: str, *, database: bool | None) -> str:
-    return _safe_line(_first_line(text), database=database, whole=False, depth=4)
-
-
-def _safe_line(line: str, *, database: bool | None, whole: bool, depth: int) -> str:
-    """Keep a class or a code in front, then make what follows safe; ``depth`` bounds how many follow one another.
-
-    Whether the exception is a ``database``'s own, the first class decides: None as long as there was none.
-    """
-    if not line or not depth:
-        return "?" if line else ""
-    found = _class_first(line) or _class_in_brackets(line) or _class_repr(line)
-    if found and is_class_name(found[1]):
-        database = _is_database(found[1]) if database is None else database
-    elif database and (found := _arguments(line)):
-        return _safe_arguments(line, found, depth)
-    else:
-        found = _code_first(line) or (_number_first(line) if database else None)
-    if found:
-        rest = _safe_line(line[found.end() :], database=database, whole=whole, depth=depth - 1)
-        return f"{found[0].rstrip() if not rest else found[0]}{rest}"
-    known = known_wording(
-        line,
-        database=bool(database),
-        whole=whole,
-        rest=lambda rest: _safe_line(rest, database=database, whole=whole, depth=depth - 1),
-    )
-    return mask_words(line) if known is None else known
-
-
-def _safe_arguments(line: str, found: re.Match[str], depth: int) -> str:
-    """Make a DB-API error's arguments safe, ``(1062, "Duplicate entry ...")``: a whole literal cannot be cut off."""
-    code, quote, inside = found[1], found[2], line[found.end() :]
-    body = inside.removesuffix(f"{quote})")
-    whole = body != inside and _closed[quote](body) is not None
-    message = _odbc_vendor("", _unescape(r"\1", body), count=1) if whole else inside
-    safe = _safe_line(message, database=True, whole=whole, depth=depth - 1).replace('"', r"\"")
-    return f'({code}, "{safe}")' if whole else f'({code}, "{safe}'
-
-
-def _is_database(name: str) -> bool:
-    return name.partition(".")[0] in _DATABASE_MODULES or name.rpartition(".")[2] in _DATABASE_CLASSES
+    line = _first_line(text)
+    if not line:
+        return "?" if text.strip() else ""
+    return safe_line(line, database=database)
 
 
 def _safe_lines(lines: Iterable[str]) -> Iterator[str]:
+    begun = False  # whether an exception has: only its first line tells whether it is drawn as a group, with margins
+    grouped = False
     said = False  # whether the exception's own line has come: what follows it is the rest of its message
     for line in lines:
-        if _rule(line):
+        if grouped and _rule(line):
             said = False
             yield line
             continue
-        found = _margin(line)
+        found = _margin(line) if grouped or not begun else None
         margin = found[0] if found else ""
         body = line[len(margin) :].rstrip()
         if said:
             if body in _CHAINS:
-                said = False
+                begun = said = False
                 yield from (margin, f"{margin}{body}", margin)
-        elif body in _STARTS or _repeated(body):
+            continue
+        if body in _STARTS or _repeated(body):
             yield f"{margin}{body}"
         elif frame := _frame(body):
             yield margin + _safe_frame(*frame.groups())
         elif body and not body.startswith(" "):
             said = True
             yield margin + safe_message(body)
+        else:
+            continue
+        begun, grouped = True, grouped or bool(margin)
 
 
 def _safe_frame(path: str, line: str, function: str | None) -> str:

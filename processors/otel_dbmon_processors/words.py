@@ -41,9 +41,10 @@ def is_class_name(name: str) -> bool:
     module, _, last = name.rpartition(".")
     if last in _LOWER_CLASSES:
         return bool(module)
-    if not last[:1].isupper() or last.isupper() or sum(map(str.isdigit, last)) > 2:
+    letters = "".join(filter(str.isalpha, last))
+    if not last[:1].isupper() or last.isupper() or len(last) > len(letters) + 3:
         return False
-    return last.endswith(_CLASS_SUFFIXES) or ((bool(module) or len(_humps(last)) > 1) and _is_known(last))
+    return last.endswith(_CLASS_SUFFIXES) or ((bool(module) or len(_humps(last)) > 1) and _is_known(letters))
 
 
 def _mask_word(word: str) -> str:
