@@ -7,7 +7,6 @@ import re
 from opentelemetry.sdk._logs import LogRecordProcessor, ReadWriteLogRecord
 
 from otel_dbmon_processors.guard import Guard
-from otel_dbmon_processors.messages import safe_message, safe_stacktrace
 from otel_dbmon_semconv import attributes as names
 
 #: What SQLAlchemy, drivers and servers put around values; a body without it is not about a failed statement.
@@ -34,6 +33,9 @@ class SafeLogRecords(LogRecordProcessor):
         record = log_record.log_record
         attributes = record.attributes
         try:
+            # Loaded by the first record: a service that sends no logs need not wait for it.
+            from otel_dbmon_processors.messages import safe_message, safe_stacktrace
+
             if isinstance(record.body, str) and _quotes_database_error(record.body):
                 record.body = safe_message(record.body)
             if attributes and names.EXCEPTION_TYPE in attributes:
