@@ -8,7 +8,6 @@ that starts at its own ``start_ns``. So no source needs to know who reads it, or
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from otel_dbmon_semconv.attributes import OTEL_METRIC_OVERFLOW
@@ -49,8 +48,7 @@ class HistogramPoint(NamedTuple):
 Point = NumberPoint | HistogramPoint
 
 
-@dataclass(frozen=True)
-class Family:
+class Family(NamedTuple):
     """All series of one metric at one moment.
 
     Attributes:
