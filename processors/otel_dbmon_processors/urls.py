@@ -32,20 +32,22 @@ def redact_url(url: str) -> str:
     """Redact a URL, a request target, a path or a connection string in URL form. Total, linear, idempotent.
 
     User and password become ``REDACTED:REDACTED@``; each query value, and each path segment that is not a plain word,
-    becomes ``REDACTED``; the fragment goes. A text that is no URL at all is ``REDACTED`` whole.
+    becomes ``REDACTED``; so does a host that nothing follows, and a text that is no URL; the fragment goes.
 
-    What can't be known: a value in the path that is a plain word of letters (``/users/bob``). It stays; ``http.route``
-    is the attribute made to tell them apart.
+    What can't be known: a value in the path that is a plain word of letters (``/users/bob``), or of which only letters
+    are left where the text was cut off. It stays; ``http.route`` is the attribute made to tell them apart.
     """
     url = url[:_MAX_LENGTH].strip().partition("#")[0]
     absolute = _absolute(url)
     if absolute is None:
         path, mark, query = url.partition("?")
-        return _redact_path(path) + mark + redact_query(query)
+        safe = _redact_path(path) if path.startswith("/") or not path else REDACTED
+        return safe + mark + redact_query(query)
     end = _authority_end(url, absolute.end())
-    cut = end.start() if end else len(url)
-    path, mark, query = url[cut:].partition("?")
-    return absolute[0] + _redact_authority(url[absolute.end() : cut]) + _redact_path(path) + mark + redact_query(query)
+    if end is None:  # perhaps cut off in front of its @, by an attribute limit
+        return f"{absolute[0]}{REDACTED if url[absolute.end() :] else ''}"
+    authority, (path, mark, query) = url[absolute.end() : end.start()], url[end.start() :].partition("?")
+    return absolute[0] + _redact_authority(authority) + _redact_path(path) + mark + redact_query(query)
 
 
 def redact_query(query: str) -> str:
