@@ -1,6 +1,6 @@
 """Known wordings of databases and drivers: in them, and only in them, a name or a number stays as it is.
 
-Every other message goes word by word through ``messages``, so a wording belongs here only if it holds something worth
+Every other message goes word by word through ``words``, so a wording belongs here only if it holds something worth
 keeping. A new wording is a new line of ``_SHAPES``.
 """
 
@@ -31,9 +31,11 @@ _KEPT = {
     r"|COLUMN REFERENCE|COLUMN CHECK)",
 }
 
-#: ``<value>`` is masked, ``<rest>`` is a message of its own. A line that starts with ``!`` holds a name that no server
-#: resolved, it stands in the statement: it is kept (table positions hold no values) only where the exception is known
-#: to be a database's, because a person's program may use the same words.
+#: ``<value>`` is masked, ``<rest>`` is a message of its own. Names that the server found are kept: constraints, and the
+#: tables and columns they are on. Of names that it did not find only tables' are, in lines that start with ``!`` and
+#: only of an exception that is known to be a database's, because a program may use the same words: no value is pasted
+#: where a table stands, while ``column "bob" does not exist`` is what a pasted value gives, so columns, functions,
+#: users, databases and settings that were not found are masked. (A text cast to ``regclass`` is a table's name as well.)
 _SHAPES = r"""
 duplicate key value violates unique constraint "<name>"
 conflicting key value violates exclusion constraint "<name>"
@@ -65,7 +67,6 @@ connection to server at "<host>" (<host>), port <number> failed: <rest>
 connection to server on socket "<socket>" failed: <rest>
 couldn't get a connection after <number> sec
 QueuePool limit of size <number> overflow <number> reached, connection timed out, timeout <number>
-QueuePool limit of size <number> overflow <number> reached, connection timed out, timeout <number> <value>
 This Session's transaction has been rolled back due to a previous exception during flush. To begin a new transaction with this Session, first issue Session.rollback(). Original exception was: <rest>
 UNIQUE constraint failed: <names>
 UNIQUE constraint failed: index '<name>'

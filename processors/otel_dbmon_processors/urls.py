@@ -16,7 +16,7 @@ _MAX_LENGTH = 8192
 
 _absolute = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30}:)?//").match
 _host = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{0,253})(?::[0-9]{0,5})?").fullmatch
-_authority_end = re.compile(r"[/?#\\]").search
+_authority_end = re.compile(r"[/?]").search
 _separator = re.compile(r"([&;])").split
 #: A parameter's name: a word with at most one run of two digits, perhaps indexed (``ids[]``, ``filter[name]``).
 _name = re.compile(
