@@ -35,7 +35,7 @@ _KEPT = {
 #: tables and columns they are on. Of names that it did not find only tables' are, in lines that start with ``!`` and
 #: only of an exception that is known to be a database's, because a program may use the same words: no value is pasted
 #: where a table stands, while ``column "bob" does not exist`` is what a pasted value gives, so columns, functions,
-#: users, databases and settings that were not found are masked. (A text cast to ``regclass`` is a table's name as well.)
+#: users, databases and settings that were not found are masked. (Text cast to ``regclass`` is a table's name as well.)
 _SHAPES = r"""
 duplicate key value violates unique constraint "<name>"
 conflicting key value violates exclusion constraint "<name>"
