@@ -121,6 +121,19 @@ def create_app(engine: Engine) -> Flask:
                 [{"category": name, "orders": count, "cents": cents} for name, count, cents in session.execute(report)]
             )
 
+    @app.get("/reports/stars")
+    def stars() -> ResponseReturnValue:
+        """The products that people like best."""
+        average = func.avg(Review.stars)
+        report = select(Review.product_id, func.count(), average).group_by(Review.product_id).order_by(average.desc())
+        with sessions() as session:
+            return jsonify(
+                [
+                    {"product": product_id, "reviews": count, "stars": average_stars}
+                    for product_id, count, average_stars in session.execute(report.limit(PAGE))
+                ]
+            )
+
     @app.get("/reports/best-customers")
     def best_customers() -> ResponseReturnValue:
         """Who spent the most in each city."""

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from otel_dbmon_processors.analysis import analyze as analyze_statement
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +15,7 @@ from otel_dbmon import __version__
 from otel_dbmon.cli.jsonlines import answer_stdin, as_fields
 from otel_dbmon.cli.screen import grid, plain, show
 from otel_dbmon.settings import load
+from otel_dbmon_processors.analysis import analyze as analyze_statement
 from otel_dbmon_processors.dialects import DIALECTS, UNKNOWN, dialect_for
 
 _KNOWN_DIALECTS = ", ".join(dialect.name for dialect in DIALECTS if dialect_for(dialect.name) is not UNKNOWN)
@@ -154,7 +154,7 @@ def demo(serve: bool, duration: float, output: Path, port: int) -> int:
     """Run a shop for a while and show what was seen.
 
     The shop is an ordinary web service on SQLite, started under opentelemetry-instrument; not one line of it knows
-    OpenTelemetry. Visitors come; a receiver on the loopback address takes what leaves it. Nothing is sent anywhere else.
+    OpenTelemetry. Visitors come; a receiver on the loopback address takes what leaves it. Nothing goes anywhere else.
     """
     from otel_dbmon.demo.run import Options, run_demo
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from otel_dbmon_processors.analysis import analyze
-
 from otel_dbmon.demo.figures import Figures
 from otel_dbmon.demo.scrape import ACTIVE, DURATION, ERRORS, Scrape
-from otel_dbmon.demo.traffic import Tally
+from otel_dbmon.demo.traffic import TELLTALES, Tally
+from otel_dbmon_processors.analysis import analyze
 
 #: The visits make these happen, so they have to be seen.
 _EXPECTED_ERRORS = ("integrity", "timeout")
@@ -71,7 +71,14 @@ class Report:
         self.scrape = scrape
         self.before = tally.pasted
         self.after = self._received_text(tally.pasted)
-        self.checks = [self._counted(), self._leaked(canaries), self._errors(), self._series(), self._rewritten()]
+        self.checks = [
+            self._counted(),
+            self._caused(tally),
+            self._leaked(canaries),
+            self._errors(),
+            self._series(),
+            self._rewritten(),
+        ]
 
     @property
     def broken(self) -> list[str]:
@@ -89,6 +96,17 @@ class Report:
             "Every statement is counted once",
             0 < counted == received,
             f"{counted:,} in the metrics, {received:,} received as spans",
+        )
+
+    def _caused(self, tally: Tally) -> Check:
+        calls: Counter[str] = Counter()
+        for statement in self.figures.statements():
+            calls[statement.summary] += statement.calls
+        caused = {kind: (tally.visits[kind], calls[summary]) for kind, summary in TELLTALES.items()}
+        return Check(
+            "There are as many as the visitors caused",
+            all(0 < visits == received for visits, received in caused.values()),
+            ", ".join(f"{kind}: {visits} visits, {received} statements" for kind, (visits, received) in caused.items()),
         )
 
     def _leaked(self, canaries: Canaries) -> Check:

@@ -131,7 +131,8 @@ def _page(path: str) -> Visit:
 _VISITS: dict[str, tuple[Visit, int]] = {
     "point look-up": (_look_up, 40),
     "join": (_read_reviews, 20),
-    "aggregate report": (_page("/reports/sales"), 4),
+    "aggregate report": (_page("/reports/stars"), 5),
+    "sales report": (_page("/reports/sales"), 3),
     "ranking report": (_page("/reports/best-customers"), 3),
     "row by row": (_page("/orders"), 6),
     "eager twin": (_page("/orders/eager"), 6),
@@ -139,6 +140,10 @@ _VISITS: dict[str, tuple[Visit, int]] = {
     "write": (_write_review, 6),
     "purchase": (_buy, 6),
 }
+
+
+#: Kinds of visit that send one statement of a kind that no other visit sends, and its summary.
+TELLTALES = {"join": "SELECT reviews customers", "pasted literals": "SELECT SELECT orders customers"}
 
 
 def _sign_up(shop: Shop, _dice: random.Random, _tally: Tally) -> int:

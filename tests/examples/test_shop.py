@@ -63,7 +63,15 @@ def test_the_source_knows_nothing_of_monitoring() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/health", "/products/1", "/products/1/reviews", "/reports/sales", "/reports/best-customers", "/orders"],
+    [
+        "/health",
+        "/products/1",
+        "/products/1/reviews",
+        "/reports/sales",
+        "/reports/stars",
+        "/reports/best-customers",
+        "/orders",
+    ],
 )
 def test_pages_answer(client: Any, path: str) -> None:
     """Every page a visitor reads holds something."""

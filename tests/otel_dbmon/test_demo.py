@@ -7,6 +7,7 @@ import json
 import math
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -215,16 +216,23 @@ class TestReport:
     """Each promise is checked against what was received and scraped."""
 
     PASTED = f"SELECT name FROM users WHERE email = '{SECRET}'"
+    TELLTALES = ("SELECT reviews customers", "SELECT SELECT orders customers")
 
     def report(
-        self, received: str = "SELECT name FROM users WHERE email = ?", page: str = PAGE, calls: int = 3
+        self,
+        received: str = "SELECT name FROM users WHERE email = ?",
+        page: str = PAGE,
+        calls: int = 1,
+        visits: int = 1,
     ) -> Report:
-        """A report on a few calls of one statement."""
+        """A report on a call of the pasted statement and of each telltale, as the page says, or on fewer or more."""
         figures, canaries = Figures(), Canaries({SECRET: "an e-mail"})
-        request = traces(*(statement("SELECT users", text=received) for _ in range(calls)))
+        spans = [statement("SELECT users", text=received), *map(statement, self.TELLTALES)]
+        request = traces(*(span for span in spans for _ in range(calls)))
         figures.add(request)
         canaries.search(request.SerializeToString())
-        return Report(figures, Scrape(page), canaries, Tally(pasted=self.PASTED))
+        tally = Tally(visits=Counter({"join": visits, "pasted literals": visits}), pasted=self.PASTED)
+        return Report(figures, Scrape(page), canaries, tally)
 
     def test_everything_as_it_should_be_passes(self) -> None:
         """The statement is shown before and after."""
@@ -244,8 +252,10 @@ class TestReport:
         assert self.report(page=page).broken == ["No value left the shop"]
 
     def test_a_statement_counted_twice_fails(self) -> None:
-        """Spans and metrics have to agree."""
-        assert self.report(calls=4).broken == ["Every statement is counted once"]
+        """Spans and metrics have to agree with each other, and with what the visitors did."""
+        twice = PAGE.replace('"SELECT",table="users"} 2.0', '"SELECT",table="users"} 4.0')
+        assert self.report(page=twice).broken == ["Every statement is counted once"]
+        assert self.report(visits=2).broken == ["There are as many as the visitors caused"]
 
     def test_nothing_received_passes_nothing_that_needs_it(self) -> None:
         """Silence is no proof of anything."""
