@@ -34,14 +34,15 @@ class SafeLogRecords(LogRecordProcessor):
         attributes = record.attributes
         try:
             # Loaded by the first record: a service that sends no logs need not wait for it.
-            from otel_dbmon_processors.messages import safe_message, safe_stacktrace
+            from otel_dbmon_processors.messages import safe_exception_message, safe_message, safe_stacktrace
 
             if isinstance(record.body, str) and _quotes_database_error(record.body):
                 record.body = safe_message(record.body)
             if attributes and names.EXCEPTION_TYPE in attributes:
+                kind = str(attributes[names.EXCEPTION_TYPE])
                 message = str(attributes.get(names.EXCEPTION_MESSAGE, ""))
                 stacktrace = str(attributes.get(names.EXCEPTION_STACKTRACE, ""))
-                attributes[names.EXCEPTION_MESSAGE] = safe_message(message)  # type: ignore[index]
+                attributes[names.EXCEPTION_MESSAGE] = safe_exception_message(kind, message)  # type: ignore[index]
                 attributes[names.EXCEPTION_STACKTRACE] = safe_stacktrace(stacktrace)  # type: ignore[index]
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach the service
             self._guard.failed("log", error)

@@ -174,8 +174,9 @@ def _error_of(span: Any, attributes: Mapping[str, Any], system: str) -> ErrorFac
     if span._status.status_code is not StatusCode.ERROR and names.ERROR_TYPE not in attributes:
         return None
     from otel_dbmon_processors.errors import error_facts, facts_of_names
+    from otel_dbmon_processors.messages import error_class
 
-    recorded = _recorded_exception(span)
+    recorded = _recorded_exception(span) or error_class(span._status.description or "")
     # A span that ends in a `with` block while an exception passes through still has it at hand.
     passing = sys.exc_info()[1]
     if passing is not None and type(passing).__qualname__ == recorded.rpartition(".")[2]:
@@ -259,14 +260,15 @@ def _clean_holder(holder: Any, shapes: Shapes, redact_urls: bool) -> None:
 
 
 def _cleaned(attributes: Mapping[str, Any], shape: Shape, redact_urls: bool) -> dict[str, Any]:
-    from otel_dbmon_processors.messages import safe_message, safe_stacktrace
+    from otel_dbmon_processors.messages import safe_exception_message, safe_stacktrace
     from otel_dbmon_processors.urls import URL_ATTRIBUTES
 
     cleaned = dict(attributes)
     for key in shape.removed:
         cleaned.pop(key, None)
     for key in shape.messages:
-        cleaned[key] = safe_message(str(cleaned[key]))
+        # A class that is known to be a database's lets more of the message stay.
+        cleaned[key] = safe_exception_message(str(cleaned.get(names.EXCEPTION_TYPE, "")), str(cleaned[key]))
     for key in shape.stacktraces:
         cleaned[key] = safe_stacktrace(str(cleaned[key]))
     if redact_urls:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 
 ROUNDS = 9
 #: What a service process has loaded anyway under plain OpenTelemetry with OTLP.
@@ -18,13 +20,18 @@ OURS = "import otel_dbmon.distro, otel_dbmon.attach, otel_dbmon.runtime, otel_db
 
 def main() -> None:
     """Run all rounds and print the difference."""
-    added = min(_measure() for _ in range(ROUNDS))
+    # As in an installed service: with bytecode, whatever this process was told about writing it.
+    with tempfile.TemporaryDirectory() as cache:
+        environment = {**os.environ, "PYTHONPYCACHEPREFIX": cache}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        added = min(_measure(environment) for _ in range(ROUNDS))
     print(f"import: our runtime after the SDK and contrib: +{added:.1f} ms (goal 30 ms)")
 
 
-def _measure() -> float:
+def _measure(environment: dict[str, str]) -> float:
     code = f"{BASE}\nimport time\nstart = time.perf_counter()\n{OURS}\nprint(1000 * (time.perf_counter() - start))"
-    return float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
+    command = [sys.executable, "-c", code]
+    return float(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
 
 
 if __name__ == "__main__":
