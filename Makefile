@@ -54,6 +54,7 @@ bench: $(READY)  ## Measure, and print ratios taken within one run.
 lock: $(READY)  ## Lock the versions again (UPGRADE=--upgrade takes the newest).
 	$(COMPILE) --group dev --output-file requirements/dev.txt
 	$(COMPILE) --group test --output-file requirements/test.txt
+	$(COMPILE) --group vendor --output-file requirements/vendor.txt
 	$(COMPILE) --group test --constraints requirements/floor.in --output-file requirements/floor.txt
 	@! grep -nE '://' requirements/*.txt
 

@@ -18,7 +18,7 @@ CLEAN_INSTALL = "tests/packaging/test_clean_install.py"
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["build", "tests", "floor", "package"]
+nox.options.sessions = ["build", "tests", "floor", "vendor", "package"]
 
 
 def candidates(version: str) -> Iterator[Path]:
@@ -74,7 +74,7 @@ def test_wheel(session: nox.Session, lock: str, *options: str) -> None:
     (wheel,) = DIST.glob("*.whl")
     session.install("--quiet", "--require-hashes", "-r", f"requirements/{lock}.txt")
     session.install("--quiet", "--no-deps", "--force-reinstall", str(wheel))
-    session.run("pytest", "-o", "pythonpath=", *options, *session.posargs, env={"OTEL_DBMON_DIST": str(DIST)})
+    session.run("pytest", "-o", "pythonpath=", *options, *session.posargs, env={"DBMON_TEST_DIST": str(DIST)})
 
 
 @nox.session(python=PYTHONS, requires=["build"])
@@ -89,6 +89,12 @@ def tests(session: nox.Session) -> None:
 def floor(session: nox.Session) -> None:
     """Run all tests on the oldest OpenTelemetry that is supported."""
     test_wheel(session, "floor", f"--ignore={CLEAN_INSTALL}")
+
+
+@nox.session(python=MAIN, requires=["build"])
+def vendor(session: nox.Session) -> None:
+    """Run the tests beside another vendor's distro, which must be installed nowhere else."""
+    test_wheel(session, "vendor", "tests/otel_dbmon/test_other_distro.py")
 
 
 @nox.session(python=MAIN, requires=["build"])

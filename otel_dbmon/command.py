@@ -62,7 +62,7 @@ def _run_cli(arguments: list[str]) -> int:
     try:
         from otel_dbmon.cli.commands import run
     except ModuleNotFoundError as error:
-        if error.name not in ("click", "rich"):
+        if (error.name or "").partition(".")[0] not in ("click", "rich"):
             raise
         sys.stderr.write(_MISSING_EXTRA + "\n")
         return _USAGE_ERROR

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-DIST = os.environ.get("OTEL_DBMON_DIST", "")
+DIST = os.environ.get("DBMON_TEST_DIST", "")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not DIST, reason="no wheel was built: see `make test`")]
 
 GROUPS = (

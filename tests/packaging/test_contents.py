@@ -21,7 +21,7 @@ PACKAGES = {
     "otel_dbmon_semconv": ROOT / "semconv" / "otel_dbmon_semconv",
 }
 #: Set where the tests run against a wheel: the folder of the wheel and the sdist that were built for it.
-DIST = os.environ.get("OTEL_DBMON_DIST", "")
+DIST = os.environ.get("DBMON_TEST_DIST", "")
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ from packaging.utils import canonicalize_name
 tomllib = pytest.importorskip("tomllib", reason="Python 3.10 cannot read TOML")
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("dev", "test", "floor")
+#: Each lock, and the dependency group it is made from.
+LOCKS = {"dev": "dev", "test": "test", "floor": "test", "vendor": "vendor"}
 _PIN = re.compile(r"^([a-z0-9._-]+)==(\S+)", re.MULTILINE)
 
 
@@ -22,7 +23,7 @@ def declared(lock: str) -> list[Requirement]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     extras = project["project"]["optional-dependencies"].values()
     texts = [*project["project"]["dependencies"], *(text for extra in extras for text in extra)]
-    texts += _group(project["dependency-groups"], "dev" if lock == "dev" else "test")
+    texts += _group(project["dependency-groups"], LOCKS[lock])
     return [Requirement(text) for text in texts if not text.startswith("otel-dbmon")]
 
 
