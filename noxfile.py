@@ -70,25 +70,44 @@ def build(session: nox.Session) -> None:
 
 
 def test_wheel(session: nox.Session, lock: str, *options: str) -> None:
-    """Install the locked versions and the wheel; run the tests with nothing of the checkout on the import path."""
+    """Install the locked versions and the wheel; run the tests with nothing of the checkout on the import path.
+
+    They run in a folder of their own: a process that a test starts has its current folder on the import path.
+    """
     (wheel,) = DIST.glob("*.whl")
     session.install("--quiet", "--require-hashes", "-r", f"requirements/{lock}.txt")
     session.install("--quiet", "--no-deps", "--force-reinstall", str(wheel))
-    session.run("pytest", "-o", "pythonpath=", *options, *session.posargs, env={"DBMON_TEST_DIST": str(DIST)})
+    session.chdir(session.create_tmp())
+    arguments = [
+        f"{ROOT}/{argument}" if is_in_checkout(argument) else argument for argument in (*options, *session.posargs)
+    ]
+    environment = {"DBMON_TEST_DIST": str(DIST)}
+    session.run("pytest", f"--config-file={ROOT}/pyproject.toml", "-o", "pythonpath=", *arguments, env=environment)
+
+
+def everything(session: nox.Session) -> list[str]:
+    """All tests but those with a session of their own, unless the command line names some."""
+    named = any(is_in_checkout(argument) for argument in session.posargs)
+    return [] if named else ["tests", f"--ignore={ROOT / CLEAN_INSTALL}"]
+
+
+def is_in_checkout(argument: str) -> bool:
+    """Whether an argument of pytest names a file, a folder or a test."""
+    return (ROOT / argument.partition("::")[0]).exists()
 
 
 @nox.session(python=PYTHONS, requires=["build"])
 def tests(session: nox.Session) -> None:
     """Run all tests against the wheel; measure coverage on one interpreter."""
-    coverage = ["--cov", "--cov-branch", "--cov-report=term", "--cov-fail-under=90"]
+    coverage = ["--cov", f"--cov-config={ROOT}/pyproject.toml", "--cov-report=term", "--cov-fail-under=90"]
     measured = session.python == MAIN and not session.posargs
-    test_wheel(session, "test", f"--ignore={CLEAN_INSTALL}", *(coverage if measured else []))
+    test_wheel(session, "test", *everything(session), *(coverage if measured else []))
 
 
 @nox.session(python=MAIN, requires=["build"])
 def floor(session: nox.Session) -> None:
     """Run all tests on the oldest OpenTelemetry that is supported."""
-    test_wheel(session, "floor", f"--ignore={CLEAN_INSTALL}")
+    test_wheel(session, "floor", *everything(session))
 
 
 @nox.session(python=MAIN, requires=["build"])
