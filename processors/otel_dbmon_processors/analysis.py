@@ -67,24 +67,24 @@ def _analyze_template(template: str, dialect: Dialect, text: str | None = None) 
     lexer, sanitizer = lexer_for(dialect), sanitizer_for(dialect)
     tidied = sanitizer.tidy(template)
     words = lexer.words(tidied) if text is None else lexer.words_and_strings(text)
-    if UNCLOSED in template:
-        words = [word.replace(UNCLOSED, "[") for word in words]
     reader = Reader(words, dialect)
     if reader.has_string_target and text is None:
         return None
     sanitized = sanitizer.redact(
         tidied, booleans=reader.has_booleans, passwords=reader.has_passwords, copied=reader.has_copied_data
     )
+    if sanitized is not tidied:
+        words = lexer.words(sanitized)
     kind, level = query_type_of(reader), level_of(score_of(reader))
     return Analysis(
-        sanitized,
+        sanitized.replace(UNCLOSED, "["),
         reader.operation,
         tuple(reader.collections),
         summary_of(reader.statements),
         kind,
         level,
         explanation_of(kind, level),
-        fingerprint_of(sanitized),
+        fingerprint_of(words),
     )
 
 

@@ -129,7 +129,10 @@ class Reader:
     def _is_name(self, index: int) -> bool:
         if index >= len(self._words):
             return False
-        first = self._words[index][0]
+        word = self._words[index]
+        first = word[0]
+        if word[-1] in "?." or (first in "\"`" and word.count(first) & 1):
+            return False
         return first.isalpha() or first in "_\"`[#'" or (first == "@" and self._dialect.stages)
 
     def _target(self, index: int, is_table: bool = True, may_call: bool = True) -> int:
@@ -384,7 +387,7 @@ def _values(reader: Reader, index: int) -> None:
 
 
 def _table(reader: Reader, index: int) -> None:
-    if reader._may_start(index) and reader._is_name(index + 1) and not reader._is_muted:
+    if index == reader._fresh and reader._is_name(index + 1) and not reader._is_muted:
         reader._operate(reader._words[index], "SELECT")
         reader._target(index + 1)
 
@@ -438,6 +441,9 @@ def _call(reader: Reader, index: int) -> None:
 
 
 def _transaction(reader: Reader, index: int) -> None:
+    if reader._is_routine:
+        reader._fresh = index + 1
+        return
     if not reader._may_start(index) or reader._is_muted:
         return
     text = reader._words[index]
@@ -521,6 +527,7 @@ def _grant(reader: Reader, index: int) -> None:
 def _semicolon(reader: Reader, index: int) -> None:
     if reader._is_routine:
         reader._lists = False
+        reader._fresh = index + 1
         return
     reader._end_statement()
     reader._begin_statement(index + 1)

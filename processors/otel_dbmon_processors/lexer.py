@@ -5,21 +5,26 @@ Speed comes from letting the regular expression engine drive. A pattern ``(kept*
 token. All that follows (sanitizing, classifying, the fingerprint) sees the template only, so two statements with one
 template have one analysis; that is what makes a cache of templates exact.
 
-Linear time: every alternative is chosen by its first character, an unterminated construct eats the rest of the text at
-once, and nothing that has matched is ever tried again.
+Linear time: every alternative is chosen by its first character, repetitions are unrolled so that no text can be split in
+two ways, an unterminated construct eats the rest of the text at once, and nothing that has matched is tried again.
 """
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from collections.abc import Callable
+from functools import cached_property, lru_cache
+from typing import Optional
 
 from otel_dbmon_processors.dialects import Dialect, Reading
 
+_FindAll = Callable[[str], list[str]]
+_Match = Callable[..., Optional[re.Match[str]]]
+
+#: Stands for a ``[`` that nothing closes, so that no pattern looks for its end; taken out of texts before.
+UNCLOSED = "\1"
 #: Ends every text while it is scanned; taken out of texts before.
 _END = "\0"
-#: Stands for a ``[`` that nothing closes while a text is scanned; taken out of texts before.
-UNCLOSED = "\1"
 _UNWANTED = re.compile("[\0\1\ufeff]")
 
 # Typographic quotes are quotes in no database, only in pasted text: what they enclose is a value.
@@ -28,7 +33,6 @@ _LETTER = r"[^\W\d]"
 _AT_END = rf"(?={_END})"
 _REST = rf"[^{_END}]*"
 
-# Unrolled (`[^Q]*(?:QQ[^Q]*)*`): no text can be split in two ways, so there is nothing to backtrack into.
 _STRING = {
     Reading.NO: rf"Q[^Q{_END}]*(?:QQ[^Q{_END}]*)*(?:Q|{_AT_END})",
     Reading.YES: rf"Q[^Q\\{_END}]*(?:(?:QQ|\\[^{_END}])[^Q\\{_END}]*)*(?:Q|\\?{_AT_END})",
@@ -37,7 +41,7 @@ _STRING = {
 }
 _TYPOGRAPHIC_STRING = rf"[{_TYPOGRAPHIC}][^{_TYPOGRAPHIC}{_END}]*(?:[{_TYPOGRAPHIC}]|{_AT_END})"
 # Hexadecimal, binary and suffixed numbers are a digit and more word characters; `1..2` is two numbers.
-_NUMBER = r"(?:\d\w*(?:\.(?:\d\w*|[eE](?=[+-]\d))?(?!\.))?|\.\d\w*)(?:(?<=[eE])[+-]\d+)?"
+_NUMBER = r"\d\w*(?:\.(?:\d\w*|[eE](?=[+-]\d))?(?!\.))?(?:(?<=[eE])[+-]\d+)?"
 _DOLLAR_QUOTED = rf"\$(?P<tag>(?:{_LETTER}\w*)?)\$.*?(?:\$(?P=tag)\$\d*|{_AT_END})"
 _ALTERNATIVE_QUOTED = "[nN]?[qQ]'(?:{})".format(
     "|".join(
@@ -48,16 +52,12 @@ _ALTERNATIVE_QUOTED = "[nN]?[qQ]'(?:{})".format(
         ]
     )
 )
-_DOLLARUNCLOSEDER = re.compile(rf"\$(?:{_LETTER}\w*)?\$")
-# Beginnings of strings that begin like a word, by whether there are escape strings and alternative quotes.
-_WORDLIKEUNCLOSEDERS = {
-    (False, False): r"\b\B",
-    (True, False): "[eE]'",
-    (False, True): "[nN]?[qQ]'",
-    (True, True): "[eE]'|[nN]?[qQ]'",
-}
+_DOLLAR_OPENER = rf"\$(?:{_LETTER}\w*)?\$"
+_STAGE = r"@[\w$.]+(?:/(?![*/])[\w$.=-]*)*"
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _LONE_RETURN = re.compile(r"\r(?!\n)")
+# What decides where a string or a comment ends, inside what may be a comment or not.
+_QUOTING = ("'", '"', "`", "/*", "$", "[")
 
 # What may follow a string inside a statement. Anything else, in a text whose quotes do not pair, may be a value's rest.
 _AFTER_STRING = re.compile(
@@ -68,115 +68,108 @@ _AFTER_STRING = re.compile(
 
 
 class Lexer:
-    """The scanner of one dialect; compiled once, without state, shared by all threads."""
+    """The scanner of one dialect; without state, shared by all threads. Patterns are compiled at their first use."""
 
     def __init__(self, dialect: Dialect) -> None:
-        self.dialect = dialect
-        names = quoted_names(dialect)
-        kept, literals = _kept(dialect), _literals(dialect)
-        self._pieces = _splitter(kept, literals).findall
-        self._strange = _splitter(_kept(dialect, strange=True), [*_strange_literals(dialect), *literals])
-        self._code = re.compile(
-            "((?:{})*)".format("|".join([*_strange_literals(dialect), *literals[:-1], *_kept(dialect, strange=True, code=True)])),
-            re.DOTALL,
-        ).match
-        self._string = re.compile("|".join([*_strange_literals(dialect), *literals[:2]]), re.DOTALL).match
-        self._has_comments = re.compile(_comment_start(dialect)).search
-        self._is_strange = re.compile(_strangeness(dialect)).search
+        self._dialect = dialect
+        self._comment_starts = tuple(sign for sign, _ in _comment_signs(dialect))
         self._has_brackets = dialect.bracketed_names is Reading.YES
-        word = "(?:{})".format("|".join([*names, ("#{0,2}" if dialect.hash_in_names else "") + _LETTER + r"[\w$#]*"]))
-        others = [
-            *([r"@[\w$.]+(?:/[\w$./=-]*)?"] if dialect.stages else []),
-            rf"[@:$]{{1,2}}(?:[\w$]+|{'|'.join(names)})",
-            r"%(?:\(\w+\))?s\b",
-        ]
-        dotted = rf"{word}(?:\s*\.\s*{word})*(?:@{_LETTER}[\w$.]*)?"
-        skipped = r"[\s=<>+*/|&^~!.-]*"
-        self.words = re.compile(rf"({dotted}|[(),;?]|{'|'.join(others)}){skipped}", re.DOTALL).findall
-        #: As ``words``, for texts whose strings are still there.
-        self.words_and_strings = re.compile(
-            rf"({_string(chr(39), dialect.backslash_escapes)}|{dotted}|[(),;?]|{'|'.join(others)}){skipped}", re.DOTALL
-        ).findall
+        self._has_double = dialect.double_quoted_literals is Reading.YES
+        self._has_backslashes = dialect.backslash_escapes is not Reading.NO
+        self._has_escape_strings = dialect.escape_strings
+        self._has_alternative_quotes = dialect.alternative_quotes is not Reading.NO
+        self._ascii = _Patterns(dialect, re.ASCII)
+        self._unicode = _Patterns(dialect, re.UNICODE)
 
     def without_comments(self, statement: str) -> str:
-        """The statement fit for scanning: without comments, characters that no text may hold made harmless."""
+        """The statement fit for scanning: comments gone, characters that no text may hold made harmless."""
         if not statement.isascii():
             # A lone surrogate has no UTF-8 form: every exporter would fail on it.
-            statement = statement.encode("utf-8", "replace").decode("utf-8")
-            statement = _UNWANTED.sub(" ", statement)
+            statement = _UNWANTED.sub(" ", statement.encode("utf-8", "replace").decode("utf-8"))
         elif _END in statement or UNCLOSED in statement:
             statement = _UNWANTED.sub(" ", statement)
-        if self._has_comments(statement) is not None:
-            statement = self._strip_comments(statement + _END)
+        for start in self._comment_starts:
+            if start in statement:
+                return self._strip_comments(statement + _END)
         return statement
 
     def template(self, text: str) -> str:
         """What is left of a text without comments when every literal is a ``?``.
 
-        A ``[`` that nothing closes is still ``UNCLOSED`` in it, so that no later pattern looks for its end.
+        A ``[`` that nothing closes is still ``UNCLOSED`` in it.
         """
+        patterns = self._ascii if text.isascii() else self._unicode
         scanned = text + _END
         if self._has_brackets and "[" in scanned:
             scanned = _mark_unclosed(scanned)
-        if self._is_strange(scanned) is None:
-            template = "?".join(self._pieces(scanned))
+        if self._is_strange(scanned):
+            template = "?".join([match[1] for match in patterns.strange.finditer(scanned)])
         else:
-            template = "?".join([match.group(1) for match in self._strange.finditer(scanned)])
-        if (text.count("'") - template.count("'")) & 1 or (text.count('"') - template.count('"')) & 1 or "\\" in text:
-            template = self._trustworthy(scanned, template)
+            template = "?".join(patterns.plain(scanned))
+        if ("'" in text or self._has_double) and self._has_stray_quote(text, template):
+            template = _trustworthy(patterns, scanned, template)
         return template
 
-    def _trustworthy(self, scanned: str, template: str) -> str:
-        # When the last quote has no partner, an earlier one may be the stray: `name = 'O'Brien'`.
-        kept: list[str] = []
-        doubtful = None
-        for match in self._strange.finditer(scanned):
-            kept.append(match.group(1))
-            start, end = match.end(1), match.end()
-            string = self._string(scanned, start)
-            if string is None:
-                continue
-            if doubtful is None and _AFTER_STRING.match(scanned, end) is None:
-                doubtful = len(kept)
-            if end == len(scanned) - 1 and not self._is_closed(scanned[start:end]):
-                return template if doubtful is None else "?".join([*kept[:doubtful], ""])
-        return template
+    def words(self, template: str) -> list[str]:
+        """The words of a template: names (dotted ones whole), parameters, brackets, commas, operators."""
+        patterns = self._ascii if template.isascii() else self._unicode
+        words = patterns.any_words(template) if _has_quoted_names(template) else patterns.words(template)
+        return [word.replace(UNCLOSED, "[") for word in words] if UNCLOSED in template else words
 
-    def _is_closed(self, string: str) -> bool:
-        again = self._string(f"{string} {_END}")
-        return again is not None and again.end() == len(string)
+    def words_and_strings(self, text: str) -> list[str]:
+        """The words of a text whose literals are still in it, strings whole."""
+        patterns = self._ascii if text.isascii() else self._unicode
+        return patterns.words_and_strings(text + _END)
+
+    def _is_strange(self, scanned: str) -> bool:
+        return (
+            ("$" in scanned and self._unicode.dollar_opener(scanned) is not None)
+            or (self._has_escape_strings and "\\" in scanned)
+            or (self._has_alternative_quotes and ("q'" in scanned or "Q'" in scanned))
+        )
+
+    def _has_stray_quote(self, text: str, template: str) -> bool:
+        # Inside literals quotes come in pairs, unless the last one has no partner or a backslash hides one.
+        return (
+            bool((text.count("'") - template.count("'")) & 1)
+            or (self._has_double and bool(text.count('"') & 1))
+            or (self._has_backslashes and "\\" in text)
+        )
 
     def _strip_comments(self, scanned: str) -> str:
+        code = (self._ascii if scanned.isascii() else self._unicode).code
+        if self._has_brackets:
+            scanned = _mark_unclosed(scanned)
         pieces: list[str] = []
         position, last = 0, len(scanned) - 1
-        while True:
-            code = self._code(scanned, position)
-            end = code.end() if code is not None else last
+        while position < last:
+            match = code(scanned, position)
+            end = match.end() if match is not None else last
             pieces.append(scanned[position:end])
-            if end >= last:
-                return " ".join(pieces)
-            position = self._comment_end(scanned, end, last)
+            position = self._comment_end(scanned, end, last) if end < last else last
+        return " ".join(pieces).replace(UNCLOSED, "[")
 
     def _comment_end(self, scanned: str, start: int, last: int) -> int:
         if scanned.startswith("/*", start):
             return self._block_end(scanned, start, last)
         line_end = scanned.find("\n", start)
         line_end = last if line_end < 0 else line_end
+        if scanned[start] == "#" and self._dialect.hash_comments is Reading.EITHER:
+            comment = scanned[start:line_end]
+            if any(mark in comment for mark in _QUOTING):
+                return last
         lone = _LONE_RETURN.search(scanned, start, line_end)
-        doubtful = scanned[start] == "#" and self.dialect.hash_comments is Reading.EITHER
-        if doubtful and any(mark in scanned[start:line_end] for mark in ("'", '"', "`", "/*", "$")):
-            return last
-        if lone is None or self.dialect.return_ends_comments is Reading.NO:
+        if lone is None or self._dialect.return_ends_comments is Reading.NO:
             return line_end
-        return lone.start() if self.dialect.return_ends_comments is Reading.YES else last
+        return lone.start() if self._dialect.return_ends_comments is Reading.YES else last
 
     def _block_end(self, scanned: str, start: int, last: int) -> int:
-        nested = self.dialect.nested_comments
+        nested = self._dialect.nested_comments
         depth = 0
         for edge in _COMMENT_EDGE.finditer(scanned, start):
-            if edge.group() == "*/":
+            if edge[0] == "*/":
                 depth -= 1
-            elif nested is Reading.YES or depth == 0:
+            elif depth == 0 or nested is Reading.YES:
                 depth += 1
             elif nested is Reading.EITHER:
                 return last
@@ -185,23 +178,131 @@ class Lexer:
         return last
 
 
+class _Patterns:
+    """The patterns of one dialect, for ASCII texts (three times as fast) or for any."""
+
+    def __init__(self, dialect: Dialect, flag: re.RegexFlag) -> None:
+        self._dialect = dialect
+        self._flags = flag | re.DOTALL
+        self._extra = "" if flag is re.ASCII else _TYPOGRAPHIC
+
+    def _compile(self, pattern: str) -> re.Pattern[str]:
+        return re.compile(pattern, self._flags)
+
+    @cached_property
+    def plain(self) -> _FindAll:
+        """For texts in which a literal is known by its first character."""
+        dialect = self._dialect
+        bracket = r"\[" if dialect.bracketed_names is not Reading.NO else ""
+        stage = "@" if dialect.stages else ""
+        digit = r"\d" if self._extra else "0-9"
+        joints = "$#" if dialect.hash_in_names else "$"
+        kept = [
+            rf"[^'\"`{bracket}{stage}{digit}{self._extra}{_END}]+",
+            *(rf"(?<={before})\d\w*" for before in (r"\w", rf"\w[{joints}]")),
+            *(rf"(?<={before})\d{{1,5}}(?!\d|\.\d)" for before in _parameter_signs(dialect)),
+            *quoted_names(dialect),
+            *_cut_off(dialect),
+            *([_STAGE, "@"] if stage else []),
+            *([r"\["] if bracket else []),
+        ]
+        return self._compile(_splitter(kept, self._literals(_NUMBER))).findall
+
+    @cached_property
+    def strange(self) -> re.Pattern[str]:
+        """For texts with literals that begin like a word or a parameter."""
+        literals = self._literals(rf"\.?{_NUMBER}")
+        return self._compile(_splitter(self._whole_words(), [*_strange_literals(self._dialect), *literals]))
+
+    @cached_property
+    def code(self) -> _Match:
+        """Everything up to the next comment."""
+        comment = "|".join(re.escape(sign) + after for sign, after in _comment_signs(self._dialect))
+        kept = [*self._whole_words("/#-"), rf"(?!{comment})[/#-]"]
+        literals = self._literals(rf"\.?{_NUMBER}")[:-1]
+        return self._compile("(?:{})*".format("|".join([*_strange_literals(self._dialect), *kept, *literals]))).match
+
+    @cached_property
+    def string(self) -> _Match:
+        """Any literal with quotes."""
+        return self._compile("|".join([*_strange_literals(self._dialect), *self._literals("")[:2]])).match
+
+    @cached_property
+    def dollar_opener(self) -> _Match:
+        """A ``$tag$``."""
+        return self._compile(_DOLLAR_OPENER).search
+
+    @cached_property
+    def words(self) -> _FindAll:
+        """The words of a template without quotes."""
+        letter = _LETTER if self._extra else "[A-Za-z_]"
+        return self._compile(self._word_pattern(rf"{letter}[\w$.#@]*")).findall
+
+    @cached_property
+    def any_words(self) -> _FindAll:
+        """The words of any template."""
+        return self._compile(self._word_pattern(self._dotted)).findall
+
+    @cached_property
+    def words_and_strings(self) -> _FindAll:
+        """The words of a text."""
+        string = _string("'", self._dialect.backslash_escapes)
+        return self._compile(f"{string}|{self._word_pattern(self._dotted)}").findall
+
+    @property
+    def _dotted(self) -> str:
+        names = "|".join(quoted_names(self._dialect))
+        word = rf"(?:{_LETTER}[\w$#]*|{names})"
+        # A name whose last part was redacted or cut off is one word too: nobody shall take its first part for it.
+        return rf"{word}(?:\s*\.\s*(?:{word}|\?|\"\w*))*(?:@{_LETTER}[\w$.]*)?"
+
+    def _word_pattern(self, name: str) -> str:
+        dialect = self._dialect
+        stage = f"{_STAGE}|" if dialect.stages else ""
+        hashed = rf"#{{1,2}}{name}|" if dialect.hash_in_names else ""
+        names = "|".join(quoted_names(dialect))
+        parameters = rf"[@:$]{{1,2}}(?:[\w$]+|{names})|%(?:\(\w+\))?s\b"
+        return rf"{name}|[(),;?]|{hashed}{stage}{parameters}|[=<>+*/|&^~!%-]+|[@:$\[\]{{}}]"
+
+    def _literals(self, number: str) -> list[str]:
+        """What becomes a ``?``; strings first, the end of the text last."""
+        dialect = self._dialect
+        return [
+            _string("'", dialect.backslash_escapes),
+            _string('"', dialect.backslash_escapes) if dialect.double_quoted_literals is Reading.YES else rf'"{_REST}',
+            rf"`{_REST}",
+            *([_TYPOGRAPHIC_STRING] if self._extra else []),
+            number,
+            _END,
+        ]
+
+    def _whole_words(self, unsafe: str = "") -> list[str]:
+        """What stays, word by word; ``unsafe`` characters are left to the caller."""
+        dialect = self._dialect
+        bracket = r"\[" if dialect.bracketed_names is not Reading.NO else ""
+        safe = rf"[^\w'\"`{bracket}$@:.?{self._extra}{_END}{unsafe}]"
+        openers = [
+            *(["[eE]'"] if dialect.escape_strings else []),
+            *(["[nN]?[qQ]'"] if dialect.alternative_quotes is not Reading.NO else []),
+        ]
+        guard = rf"(?!{'|'.join(openers)})" if openers else ""
+        return [
+            rf"{guard}{_LETTER}[\w$]*{safe}*",
+            rf"{safe}+",
+            r"\.(?!\d)",
+            *quoted_names(dialect),
+            *_cut_off(dialect),
+            *(rf"[$@:?](?<={before})\d{{1,5}}(?!\d|\.\d)" for before in _parameter_signs(dialect)),
+            *([_STAGE] if dialect.stages else []),
+            rf"(?!{_DOLLAR_OPENER})\$",
+            r"[@:?\[]",
+        ]
+
+
 @lru_cache(maxsize=None)
 def lexer_for(dialect: Dialect) -> Lexer:
-    """The lexer of a dialect, compiled at its first use."""
+    """The lexer of a dialect, the same one every time."""
     return Lexer(dialect)
-
-
-def _splitter(kept: list[str], literals: list[str]) -> re.Pattern[str]:
-    return re.compile("((?:{})*)(?:{})".format("|".join(kept), "|".join(literals)), re.DOTALL)
-
-
-def _mark_unclosed(scanned: str) -> str:
-    closed = scanned.rfind("]") + 1
-    return scanned[:closed] + scanned[closed:].replace("[", UNCLOSED) if "[" in scanned[closed:] else scanned
-
-
-def _string(quote: str, reading: Reading) -> str:
-    return _STRING[reading].replace("Q", quote)
 
 
 def quoted_names(dialect: Dialect) -> list[str]:
@@ -219,22 +320,16 @@ def quoted_names(dialect: Dialect) -> list[str]:
     return names
 
 
-def _literals(dialect: Dialect) -> list[str]:
-    """Patterns of what becomes a ``?``; strings first, the end of the text last."""
-    double = dialect.double_quoted_literals is Reading.YES
-    money = "" if "$" in dialect.numbered_parameters else r"\$?"
-    return [
-        _string("'", dialect.backslash_escapes),
-        _string('"', dialect.backslash_escapes) if double else rf'"{_REST}',
-        rf"`{_REST}",
-        _TYPOGRAPHIC_STRING,
-        rf"{money}{_NUMBER}",
-        _END,
-    ]
+def _splitter(kept: list[str], literals: list[str]) -> str:
+    return "((?:{})*)(?:{})".format("|".join(kept), "|".join(literals))
+
+
+def _string(quote: str, reading: Reading) -> str:
+    return _STRING[reading].replace("Q", quote)
 
 
 def _strange_literals(dialect: Dialect) -> list[str]:
-    """Patterns of literals that need more than their first character to be known."""
+    """Literals that need more than their first character to be known."""
     literals = [_DOLLAR_QUOTED]
     if dialect.escape_strings:
         literals.append("[eE]" + _string("'", Reading.YES))
@@ -245,45 +340,52 @@ def _strange_literals(dialect: Dialect) -> list[str]:
     return literals
 
 
-def _strangeness(dialect: Dialect) -> str:
-    """A pattern that occurs wherever a strange literal may."""
-    signs = [_DOLLARUNCLOSEDER.pattern]
-    if dialect.escape_strings:
-        signs.append(r"\\")
-    if dialect.alternative_quotes is not Reading.NO:
-        signs.append("[qQ]'")
-    return "|".join(signs)
+def _cut_off(dialect: Dialect) -> list[str]:
+    """A name that the end of the text cuts off: after a dot it is one in every reading, and it holds word characters only."""
+    return [] if dialect.double_quoted_literals is Reading.YES else [rf'(?<="\.)"\w*{_AT_END}']
 
 
-def _comment_start(dialect: Dialect) -> str:
-    starts = [r"/\*", r"--(?=[\s\0]|$)" if dialect.dashes_need_space else "--"]
-    if dialect.hash_comments is Reading.YES:
-        starts.append("#")
-    elif dialect.hash_comments is Reading.EITHER:
-        starts.append(r"#(?=[\s\0]|$)")
+def _parameter_signs(dialect: Dialect) -> list[str]:
+    """What stands before the number of a numbered parameter; a colon also stands in the middle of slices."""
+    return [r"[\s(,=<>+*/|-]:" if sign == ":" else re.escape(sign) for sign in dialect.numbered_parameters]
+
+
+def _comment_signs(dialect: Dialect) -> list[tuple[str, str]]:
+    """Beginnings of comments, with a pattern of what has to follow."""
+    space = rf"(?=[\s{_END}])"
+    signs = [("/*", ""), ("--", space if dialect.dashes_need_space else "")]
+    if dialect.hash_comments is not Reading.NO:
+        signs.append(("#", space if dialect.hash_comments is Reading.EITHER else ""))
     if dialect.slash_comments:
-        starts.append("//")
-    return "|".join(starts)
+        signs.append(("//", ""))
+    return signs
 
 
-def _kept(dialect: Dialect, strange: bool = False, code: bool = False) -> list[str]:
-    """Patterns of what stays.
+def _mark_unclosed(scanned: str) -> str:
+    closed = scanned.rfind("]") + 1
+    return scanned[:closed] + scanned[closed:].replace("[", UNCLOSED) if "[" in scanned[closed:] else scanned
 
-    Args:
-        dialect: Whose.
-        strange: Whether the text may hold strange literals, which begin like words.
-        code: Whether the text may hold comments.
-    """
-    bracket = r"\[" if dialect.bracketed_names is not Reading.NO else ""
-    safe = rf"[^\w'\"`{bracket}$@:.?{_TYPOGRAPHIC}{_END}{'/#-' if code else ''}]"
-    guard = f"(?!{_WORDLIKEUNCLOSEDERS[dialect.escape_strings, dialect.alternative_quotes is not Reading.NO]})" if strange else ""
-    dollar = r"\$" if "$" in dialect.numbered_parameters else r"\$(?!\d)"
-    kept = [rf"{guard}{_LETTER}[\w$]*{safe}*", rf"{safe}+", r"\.(?!\d)", *quoted_names(dialect)]
-    for sign in dialect.numbered_parameters:
-        before = r"(?<=[\s(,=<>+*/|-]:)" if sign == ":" else ""
-        kept.append(rf"[{sign}]{before}\d{{1,5}}(?!\d|\.\d)")
-    kept.append(rf"{'(?!' + _DOLLARUNCLOSEDER.pattern + ')' if strange else ''}{dollar}")
-    kept.append(r"[@:?\[]")
-    if code:
-        kept.append(rf"(?!{_comment_start(dialect)})[/#-]")
-    return kept
+
+def _has_quoted_names(tidied: str) -> bool:
+    return '"' in tidied or "`" in tidied or "[" in tidied or " ." in tidied or ". " in tidied
+
+
+def _trustworthy(patterns: _Patterns, scanned: str, template: str) -> str:
+    """The template up to where a quote without a partner puts it in doubt: in ``name = 'O'Brien'`` up to the ``'O'``."""
+    kept: list[str] = []
+    doubtful = 0
+    for match in patterns.strange.finditer(scanned):
+        kept.append(match[1])
+        start, end = match.end(1), match.end()
+        if patterns.string(scanned, start) is None:
+            continue
+        if not doubtful and _AFTER_STRING.match(scanned, end) is None:
+            doubtful = len(kept)
+        if end == len(scanned) - 1 and not _is_closed(patterns, scanned[start:end]):
+            return "?".join([*kept[:doubtful], ""]) if doubtful else template
+    return template
+
+
+def _is_closed(patterns: _Patterns, string: str) -> bool:
+    again = patterns.string(f"{string} {_END}")
+    return again is not None and again.end() == len(string)
