@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 _PREFIX = "opentelemetry.instrumentation."
+#: What the scopes of our own instrumentation begin with; the name of the driver follows.
+OWN_PREFIX = "otel_dbmon.instrumentation."
 _DATABASE_LIBRARIES = frozenset(
     {
         "aiopg", "asyncpg", "dbapi", "mysql", "mysqlclient", "psycopg", "psycopg2", "pymssql", "pymysql", "sqlalchemy",
@@ -14,7 +16,9 @@ _DATABASE_LIBRARIES = frozenset(
 
 
 def is_database_scope(name: str) -> bool:
-    """Whether ``opentelemetry.instrumentation.NAME[...]`` instruments a SQL database library."""
+    """Whether ``opentelemetry.instrumentation.NAME[...]`` instruments a SQL database library, or the scope is ours."""
+    if name.startswith(OWN_PREFIX):
+        return True
     return name.startswith(_PREFIX) and name[len(_PREFIX) :].partition(".")[0] in _DATABASE_LIBRARIES
 
 

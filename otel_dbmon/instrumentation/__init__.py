@@ -6,14 +6,32 @@ import sys
 
 from otel_dbmon.runtime import Runtime
 
+_CONTRIB = "opentelemetry.instrumentation."
+
 
 def complete(runtime: Runtime) -> None:
     """Complete the instrumentation of every library that the process has loaded.
 
     Args:
-        runtime: Whose guard counts what fails and whose pools learn of new engines.
+        runtime: Whose pipeline counts what fails and whose pools learn of new engines.
     """
     if "sqlalchemy" in sys.modules:
         from otel_dbmon.instrumentation import sqlalchemy
 
-        sqlalchemy.complete(runtime.guard, runtime.pools)
+        sqlalchemy.complete(runtime.pipeline, runtime.pools)
+    if _CONTRIB + "dbapi" in sys.modules:
+        from otel_dbmon.instrumentation import dbapi
+
+        dbapi.complete(runtime.pipeline)
+    if _is_instrumented("psycopg", "PsycopgInstrumentor"):
+        from otel_dbmon.instrumentation import psycopg
+
+        psycopg.complete(runtime.pipeline)
+
+
+def _is_instrumented(library: str, instrumentor: str) -> bool:
+    """Whether contrib has instrumented a library; where it has not, the user may not want it."""
+    module = sys.modules.get(_CONTRIB + library)
+    if library not in sys.modules or module is None:
+        return False
+    return bool(getattr(module, instrumentor)().is_instrumented_by_opentelemetry)

@@ -11,38 +11,39 @@ from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
 from opentelemetry.instrumentation.sqlalchemy.engine import EngineTracer
 from opentelemetry.metrics import NoOpMeter, NoOpMeterProvider
 from sqlalchemy import event
-from sqlalchemy.engine import Connection, Engine, ExceptionContext
+from sqlalchemy.engine import Connection, Dialect, Engine, ExceptionContext
 
-from otel_dbmon.instrumentation.driver import silence_driver
+from otel_dbmon.instrumentation import driver
+from otel_dbmon.instrumentation.statement import fail
 from otel_dbmon.pools import SqlalchemyPools
 from otel_dbmon.runtime import logger
 from otel_dbmon.scopes import is_disabled_by_user
-from otel_dbmon_processors.errors import error_facts
 from otel_dbmon_processors.guard import Guard
-from otel_dbmon_processors.span import remember_error
+from otel_dbmon_processors.pipeline import Pipeline
 
-_traced: weakref.WeakSet[Engine] = weakref.WeakSet()
+# Not by engine: `engine.execution_options()` makes another one of the same dialect, which shares the listeners.
+_traced: weakref.WeakSet[Dialect] = weakref.WeakSet()
 _completed = False
 
 
-def complete(guard: Guard, pools: SqlalchemyPools) -> None:
+def complete(pipeline: Pipeline, pools: SqlalchemyPools) -> None:
     """Instrument SQLAlchemy where contrib refuses to, and listen to all engines, those that exist included.
 
     Args:
-        guard: Counts our failures.
+        pipeline: Counts our failures, and connections that could not be made.
         pools: Learns of each engine.
     """
     global _completed
     if _completed:
         return
     _completed = True
-    _trace_each_engine_once(pools)
+    _trace_each_engine_once(pipeline, pools)
     instrumentor = SQLAlchemyInstrumentor()
     if not instrumentor.is_instrumented_by_opentelemetry and _is_newer_than_upstream_allows():
         instrumentor.instrument(skip_dep_check=True, meter_provider=NoOpMeterProvider())
         logger.info("otel-dbmon: SQLAlchemy %s is newer than contrib allows; instrumented", sqlalchemy.__version__)
-    event.listen(Engine, "engine_connect", _Connected(guard, pools))
-    event.listen(Engine, "handle_error", _Failed(guard))
+    event.listen(Engine, "engine_connect", _Connected(pipeline.guard, pools))
+    event.listen(Engine, "handle_error", _failed)
 
 
 def _is_newer_than_upstream_allows() -> bool:
@@ -51,18 +52,19 @@ def _is_newer_than_upstream_allows() -> bool:
     return newer and not is_disabled_by_user("sqlalchemy")
 
 
-def _trace_each_engine_once(pools: SqlalchemyPools) -> None:
+def _trace_each_engine_once(pipeline: Pipeline, pools: SqlalchemyPools) -> None:
     """Keep contrib from tracing an engine twice, as it does with async engines: the first span would never end."""
-    trace_engine = EngineTracer.__init__
+    tracer_class: Any = EngineTracer
+    trace_engine = tracer_class.__init__
 
-    def trace_engine_once(self: EngineTracer, tracer: Any, engine: Engine, *args: Any, **kwargs: Any) -> None:
+    def trace_engine_once(self: Any, tracer: Any, engine: Engine, *args: Any, **kwargs: Any) -> None:
         pools.add(engine)
-        if engine not in _traced:
-            _traced.add(engine)
+        if engine.dialect not in _traced:
+            _traced.add(engine.dialect)
             trace_engine(self, tracer, engine, *args, **kwargs)
-            silence_driver(engine.dialect)
+            driver.complete(engine, pipeline)
 
-    EngineTracer.__init__ = trace_engine_once
+    tracer_class.__init__ = trace_engine_once
 
 
 class _Connected:
@@ -75,24 +77,19 @@ class _Connected:
     def __call__(self, connection: Connection) -> None:
         try:
             engine = connection.engine
-            if engine not in _traced and SQLAlchemyInstrumentor().is_instrumented_by_opentelemetry:
+            if engine.dialect not in _traced and SQLAlchemyInstrumentor().is_instrumented_by_opentelemetry:
                 usage = NoOpMeter("otel_dbmon").create_up_down_counter("unused")
-                EngineTracer(trace.get_tracer("opentelemetry.instrumentation.sqlalchemy"), engine, usage)
+                EngineTracer(trace.get_tracer(driver.CONTRIB), engine, usage)  # type: ignore[no-untyped-call]
             self._pools.add(engine)
         except Exception as error:  # noqa: BLE001 - the application is connecting
             self._guard.failed("sqlalchemy connect", error)
 
 
-class _Failed:
-    """Leaves the driver's error facts on the span while it is open: listeners of the class run before contrib's."""
+def _failed(context: ExceptionContext) -> None:
+    """Leave the facts on a span that is still open, where a listener of the application ran the statement.
 
-    def __init__(self, guard: Guard) -> None:
-        self._guard = guard
-
-    def __call__(self, context: ExceptionContext) -> None:
-        try:
-            span = getattr(context.execution_context, "_otel_span", None)
-            if span is not None and span.is_recording():
-                remember_error(span, error_facts(context.original_exception))
-        except Exception as error:  # noqa: BLE001 - the application is handling an error
-            self._guard.failed("sqlalchemy error", error)
+    Listeners of the class run before contrib's, which ends the span.
+    """
+    span = getattr(context.execution_context, "_otel_span", None)
+    if span is not None:
+        fail(span, context.original_exception)

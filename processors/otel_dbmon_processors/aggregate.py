@@ -94,6 +94,17 @@ class Aggregator:
         with self._lock:
             self._book.count_n_plus_one(table, self._clock_ns())
 
+    def count_error(self, operation: str, error_type: str, database: str) -> None:
+        """Count an error that came without a statement.
+
+        Args:
+            operation: What was tried instead of a statement.
+            error_type: One of the metric label's values.
+            database: ``db.namespace``, "" if unknown.
+        """
+        with self._lock:
+            self._book.count_error(operation, error_type, database, self._clock_ns())
+
     def collect(self) -> Iterator[Family]:
         """All families as they are when they are reached. Several threads may collect while others record."""
         book, lock = self._book, self._lock

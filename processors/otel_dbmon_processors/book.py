@@ -153,6 +153,13 @@ class Book:
         if counter.overflow:
             self._guard.drop("series")
 
+    def count_error(self, operation: str, error_type: str, database: str, now_ns: int) -> None:
+        """Count one error without a statement."""
+        counter = self._errors.series((operation, error_type, database), now_ns)
+        counter.value += 1
+        if counter.overflow:
+            self._guard.drop("series")
+
     def _sinks(self, origin: Origin, start_ns: int) -> _Sinks:
         durations: list[Histogram] = []
         calls: list[Counter] = []

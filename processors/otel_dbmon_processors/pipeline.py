@@ -10,7 +10,10 @@ from otel_dbmon_processors.analysis import Analysis, Analyzer
 from otel_dbmon_processors.config import Config
 from otel_dbmon_processors.detect import SlowQueryDetector
 from otel_dbmon_processors.guard import Guard
-from otel_dbmon_processors.observation import Observation
+from otel_dbmon_processors.observation import ErrorFacts, Observation
+
+#: What the metric label ``operation`` says of an error that came before any statement.
+CONNECT = "CONNECT"
 
 
 class Verdict:
@@ -50,6 +53,10 @@ class Pipeline:
         slow = self.slow_queries.is_slow(observation)
         self.aggregator.record(observation, analysis, slow)
         return Verdict(analysis, slow)
+
+    def connection_failed(self, error: ErrorFacts, namespace: str) -> None:
+        """Count an error that no statement stands for: the connection for it could not be made."""
+        self.aggregator.count_error(CONNECT, error.type, namespace)
 
     def reset(self) -> None:
         """Start from zero: a forked child must not repeat what its parent counted."""
