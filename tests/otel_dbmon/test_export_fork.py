@@ -17,7 +17,9 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no for
 def forking(*arguments: str) -> Any:
     """What a scenario of forking.py prints."""
     command = [sys.executable, str(Path(__file__).with_name("forking.py")), *arguments]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    # Coverage has locks of its own, which a child forked in the middle of everything would wait for in vain.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
     return json.loads(subprocess.run(command, check=True, capture_output=True, env=environment, timeout=120).stdout)
 
 
