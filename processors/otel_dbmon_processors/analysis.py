@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from otel_dbmon_processors.classify import Reader, summary_of
 from otel_dbmon_processors.complexity import explanation_of, level_of, query_type_of, score_of
@@ -14,8 +15,18 @@ from otel_dbmon_processors.lexer import UNCLOSED, lexer_for
 from otel_dbmon_processors.sanitize import sanitizer_for
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Analysis:
+class _Fields(NamedTuple):
+    sanitized: str
+    operation: str
+    collections: tuple[str, ...]
+    summary: str
+    query_type: str
+    complexity: str
+    explanation: str
+    fingerprint: str
+
+
+class Analysis(_Fields):
     """What the text of one statement says. Compared and hashed by identity, so that it is a fast key.
 
     Attributes:
@@ -29,18 +40,63 @@ class Analysis:
         fingerprint: 16 hexadecimal digits, equal for statements of the same pattern.
     """
 
-    sanitized: str
-    operation: str
-    collections: tuple[str, ...]
-    summary: str
-    query_type: str
-    complexity: str
-    explanation: str
-    fingerprint: str
+    __slots__ = ()
+    __eq__ = object.__eq__
+    __ne__ = object.__ne__
+    __hash__ = object.__hash__
 
 
 #: What is said of a text that could not be analysed: nothing.
 FAILED = Analysis("", "", (), "", "utility", "low", "", "")
+
+
+class _Analyst:
+    """Analyses texts of one dialect, without a memory."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        lexer, sanitizer = lexer_for(dialect), sanitizer_for(dialect)
+        self._dialect = dialect
+        self.without_comments = lexer.without_comments
+        self.template = lexer.template
+        self.tidy = sanitizer.tidy
+        self._finish = sanitizer.finish
+        self._words = lexer.words
+        self._words_and_strings = lexer.words_and_strings
+
+    def analyze(self, statement: str) -> Analysis:
+        """What the statement says."""
+        text = self.without_comments(statement)
+        tidied = self.tidy(self.template(text))
+        return self.analyze_tidied(tidied) or self.analyze_text(tidied, text)
+
+    def analyze_tidied(self, tidied: str) -> Analysis | None:
+        """What a tidied template says; None if that depends on a literal that stands for a table."""
+        words = self._words(tidied)
+        reader = Reader(words, self._dialect)
+        return None if reader.has_string_target else self._result(tidied, words, reader)
+
+    def analyze_text(self, tidied: str, text: str) -> Analysis:
+        """What a text without comments says, in which literals stand for tables."""
+        return self._result(tidied, self._words(tidied), Reader(self._words_and_strings(text), self._dialect))
+
+    def _result(self, tidied: str, words: list[str], reader: Reader) -> Analysis:
+        sanitized = self._finish(tidied)
+        kind, level = query_type_of(reader), level_of(score_of(reader))
+        return Analysis(
+            sanitized.replace(UNCLOSED, "[") if UNCLOSED in sanitized else sanitized,
+            reader.operation,
+            tuple(reader.collections),
+            summary_of(reader.statements),
+            kind,
+            level,
+            explanation_of(kind, level),
+            fingerprint_of(words if sanitized is tidied else self._words(sanitized)),
+        )
+
+
+@lru_cache(maxsize=None)
+def _analyst_for(dialect: Dialect) -> _Analyst:
+    return _Analyst(dialect)
 
 
 def analyze(statement: str, dialect: str = "") -> Analysis:
@@ -50,42 +106,7 @@ def analyze(statement: str, dialect: str = "") -> Analysis:
         statement: Any text.
         dialect: A value of ``db.system.name``; "" if unknown.
     """
-    return _analyze(statement, dialect_for(dialect))
-
-
-def _analyze(statement: str, dialect: Dialect) -> Analysis:
-    lexer = lexer_for(dialect)
-    text = lexer.without_comments(statement)
-    analysis = _analyze_template(lexer.template(text), dialect)
-    if analysis is None:
-        analysis = _analyze_template(lexer.template(text), dialect, text)
-    assert analysis is not None
-    return analysis
-
-
-def _analyze_template(template: str, dialect: Dialect, text: str | None = None) -> Analysis | None:
-    lexer, sanitizer = lexer_for(dialect), sanitizer_for(dialect)
-    tidied = sanitizer.tidy(template)
-    words = lexer.words(tidied) if text is None else lexer.words_and_strings(text)
-    reader = Reader(words, dialect)
-    if reader.has_string_target and text is None:
-        return None
-    sanitized = sanitizer.redact(
-        tidied, booleans=reader.has_booleans, passwords=reader.has_passwords, copied=reader.has_copied_data
-    )
-    if sanitized is not tidied:
-        words = lexer.words(sanitized)
-    kind, level = query_type_of(reader), level_of(score_of(reader))
-    return Analysis(
-        sanitized.replace(UNCLOSED, "["),
-        reader.operation,
-        tuple(reader.collections),
-        summary_of(reader.statements),
-        kind,
-        level,
-        explanation_of(kind, level),
-        fingerprint_of(words),
-    )
+    return _analyst_for(dialect_for(dialect)).analyze(statement)
 
 
 class Analyzer:

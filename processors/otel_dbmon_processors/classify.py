@@ -34,80 +34,47 @@ class Reader:
         joins, subqueries, set_operations, windows, aggregates, groupings, ctes, recursions, distincts: How often each occurs.
         is_upsert: Whether an INSERT says what to do about existing rows.
         has_string_target: Whether a literal stands where a table should.
-        has_booleans, has_passwords, has_copied_data: What the sanitizer has to look for.
     """
 
-    __slots__ = (
-        "_body",
-        "_cte",
-        "_dialect",
-        "_fresh",
-        "_group",
-        "_handlers",
-        "_is_muted",
-        "_is_open",
-        "_is_recursive",
-        "_is_routine",
-        "_lists",
-        "_names",
-        "_next",
-        "_parts",
-        "_stack",
-        "_verb",
-        "_with",
-        "_words",
-        "aggregates",
-        "collections",
-        "ctes",
-        "distincts",
-        "first",
-        "groupings",
-        "has_booleans",
-        "has_copied_data",
-        "has_passwords",
-        "has_string_target",
-        "is_upsert",
-        "joins",
-        "operation",
-        "recursions",
-        "set_operations",
-        "statements",
-        "subqueries",
-        "windows",
-    )
+    # Defaults of the class: most readers change few of them.
+    operation = first = ""
+    joins = subqueries = set_operations = windows = aggregates = groupings = ctes = recursions = distincts = 0
+    is_upsert = has_string_target = False
+    _is_open = True
+    _lists = _with = _is_muted = _is_routine = _is_recursive = False
+    _verb = _body = ""
+    _next = _fresh = 0
+    _group = -1
+    _cte = (-1, "")
 
     def __init__(self, words: list[str], dialect: Dialect) -> None:
         self._dialect = dialect
         self._words = words
-        self._handlers: list[Optional[_Handler]] = list(map(_HANDLERS.get, map(str.upper, words)))
+        self._handlers: list[_Handler | None] = list(map(_HANDLERS.get, map(str.upper, words)))
+        self._parts: list[str] = []
         self.statements: list[list[str]] = []
         self.collections: list[str] = []
-        self.operation = self.first = ""
-        self.joins = self.subqueries = self.set_operations = self.windows = self.aggregates = self.groupings = 0
-        self.ctes = self.recursions = self.distincts = 0
-        self.is_upsert = self.has_string_target = self.has_booleans = self.has_passwords = self.has_copied_data = False
         self._names: set[str] = set()
-        self._stack: list[tuple[bool, str, bool, str]] = []
-        self._begin_statement(0)
-        self._next = 0
-        for index, handler in enumerate(self._handlers):
+        self._stack: list[tuple[bool, str, tuple[bool, str] | None]] = []
+        index = 0
+        for handler in self._handlers:
             if handler is not None and index >= self._next:
                 handler(self, index)
-        self._end_statement()
+            index += 1  # noqa: SIM113 - enumerate costs a tuple a word
+        if self._parts:
+            self.statements.append(self._parts)
 
     def _begin_statement(self, index: int) -> None:
-        self._parts: list[str] = []
+        if self._parts:
+            self.statements.append(self._parts)
+            self._parts = []
         self._fresh = index
         self._is_open = True
         self._lists = self._with = self._is_muted = self._is_routine = self._is_recursive = False
         self._verb = self._body = ""
         self._group = -1
-        self._cte: tuple[int, str] = (-1, "")
+        self._cte = (-1, "")
         self._stack.clear()
-
-    def _end_statement(self) -> None:
-        if self._parts:
-            self.statements.append(self._parts)
 
     # -- helpers -------------------------------------------------------------------------------------------------
 
@@ -130,55 +97,86 @@ class Reader:
         if index >= len(self._words):
             return False
         word = self._words[index]
+        if word.isidentifier():
+            return True
         first = word[0]
         if word[-1] in "?." or (first in "\"`" and word.count(first) & 1):
             return False
         return first.isalpha() or first in "_\"`[#'" or (first == "@" and self._dialect.stages)
 
     def _target(self, index: int, is_table: bool = True, may_call: bool = True) -> int:
-        """Take the word at ``index`` for a target, past prefixes; the index after it, or ``index`` if it is none."""
-        words, handlers = self._words, self._handlers
-        while index + 1 < len(words) and words[index].upper() in keywords.TARGET_PREFIXES and (
-            words[index + 1] == "(" or (self._is_name(index + 1) and handlers[index + 1] not in _NO_NAMES)
-        ):
-            index += 1
+        """Take the word at ``index``, past prefixes, for a target.
+
+        Args:
+            index: Of the word.
+            is_table: Whether it is a collection.
+            may_call: Whether a bracket after it makes it a function.
+
+        Returns:
+            The index after it, or the index at which no target was found.
+        """
+        words = self._words
         if index >= len(words):
             return index
+        handler = self._handlers[index]
+        if handler is not None:
+            if handler is _prefix:
+                index = self._after_prefixes(index)
+                handler = self._handlers[index]
+            if handler is _open:
+                self._group = index
+                return index
+            if handler in _NO_NAMES:
+                return index
         word = words[index]
-        if word == "(":
-            self._group = index
-            return index
         if word == "?":
             self.has_string_target = self.has_string_target or self._dialect.quoted_string_targets
             return index
-        if not self._is_name(index) or handlers[index] in _NO_NAMES:
+        following = index + 1
+        if (may_call and is_table and following < len(words) and words[following] == "(") or not self._is_name(index):
             return index
-        if may_call and is_table and index + 1 < len(words) and words[index + 1] == "(":
-            return index
-        self._next = index + 1
-        if word.isidentifier() and word.upper() in self._names and is_table:
-            return index + 1
-        self._add(word, is_table)
-        return index + 1
-
-    def _add(self, word: str, is_table: bool) -> None:
-        if " " in word or "." in word:
-            word = _SPACED_DOT.sub(".", word) if not any(quote in word for quote in "\"`['") else word
+        self._next = following
+        if is_table and self._names and word.upper() in self._names:
+            return following
         if not self._is_muted:
-            self._parts.append(word)
+            self._parts.append(_compact(word))
         if is_table:
             name = _unquoted(word)
-            if name.upper() not in self._names and name not in self.collections:
+            if name not in self.collections and (not self._names or name.upper() not in self._names):
                 self.collections.append(name)
+        return following
+
+    def _after_prefixes(self, index: int) -> int:
+        # A word like ONLY may also be the name itself.
+        while self._handlers[index] is _prefix and index + 1 < len(self._words):
+            following = self._handlers[index + 1]
+            if following in _NO_NAMES or not (following is _open or self._is_name(index + 1)):
+                break
+            index += 1
+        return index
 
 
 _Handler = Callable[[Reader, int], None]
 
 
-def _unquoted(word: str) -> str:
-    if word.isidentifier():
+def _compact(word: str) -> str:
+    """A dotted name without the space around its dots."""
+    if " " not in word or any(quote in word for quote in "\"`['"):
         return word
+    return _SPACED_DOT.sub(".", word)
+
+
+def _unquoted(word: str) -> str:
+    first = word[0]
+    if first not in "\"`['" and '"' not in word and "`" not in word and "[" not in word:
+        return _compact(word)
+    if first == '"' and word[-1] == '"' and word.count('"') == 2:
+        return word[1:-1]
     return _NAME_PART.sub(lambda part: next(text for text in part.groups() if text is not None), word)
+
+
+def _prefix(reader: Reader, index: int) -> None:
+    """A word that may stand before a target says nothing elsewhere."""
 
 
 def _select(reader: Reader, index: int) -> None:
@@ -223,32 +221,41 @@ def _group(reader: Reader, index: int) -> None:
 
 
 def _open(reader: Reader, index: int) -> None:
-    following = reader._handlers[index + 1] if index + 1 < len(reader._words) else None
-    is_group = reader._group == index
-    body_index, body = reader._cte
-    is_body = body_index == index
-    is_query = following is _select or following is _with or following is _values
-    if is_query and not is_body and reader._verb:
-        reader.subqueries += 1
-    reader._stack.append((reader._lists, reader._verb, reader._with, reader._body))
-    reader._body = body if is_body else ""
-    reader._lists = reader._with = False
-    reader._fresh = index + 1
-    if is_group and not is_query:
+    reader._fresh = inner = index + 1
+    following = reader._handlers[inner] if inner < len(reader._words) else None
+    if following in _QUERY_STARTS or reader._cte[0] == index:
+        _open_query(reader, index)
+    elif reader._group == index:
+        # Brackets around joins: what is inside is read like the list outside.
+        reader._stack.append((reader._lists, reader._verb, None))
         reader._lists = True
-        reader._target(index + 1)
-    elif not is_group or is_query:
+        reader._target(inner)
+    else:
+        reader._stack.append((reader._lists, reader._verb, None))
+        reader._lists = False
         reader._verb = ""
 
 
+def _open_query(reader: Reader, index: int) -> None:
+    body_index, body = reader._cte
+    is_body = body_index == index
+    if reader._verb and not is_body:
+        reader.subqueries += 1
+    reader._stack.append((reader._lists, reader._verb, (reader._with, reader._body)))
+    reader._body = body if is_body else ""
+    reader._lists = reader._with = False
+    reader._verb = ""
+
+
 def _close(reader: Reader, index: int) -> None:
-    if not reader._stack:
-        return
-    if reader._body:
-        reader._names.add(reader._body)
-    reader._lists, reader._verb, reader._with, reader._body = reader._stack.pop()
-    if reader._with:
-        reader._fresh = index + 1
+    if reader._stack:
+        reader._lists, reader._verb, query = reader._stack.pop()
+        if query is not None:
+            if reader._body:
+                reader._names.add(reader._body)
+            reader._with, reader._body = query
+        if reader._with:
+            reader._fresh = index + 1
 
 
 def _with(reader: Reader, index: int) -> None:
@@ -529,7 +536,6 @@ def _semicolon(reader: Reader, index: int) -> None:
         reader._lists = False
         reader._fresh = index + 1
         return
-    reader._end_statement()
     reader._begin_statement(index + 1)
 
 
@@ -553,24 +559,12 @@ def _existing_rows(reader: Reader, index: int) -> None:
         reader.is_upsert = True
 
 
-def _boolean(reader: Reader, index: int) -> None:
-    reader.has_booleans = True
-
-
-def _password(reader: Reader, index: int) -> None:
-    reader.has_passwords = True
-
-
-def _standard_input(reader: Reader, index: int) -> None:
-    if reader._verb == "COPY":
-        reader.has_copied_data = True
-
-
 _INSERT_PREFIXES = frozenset({"OR", "REPLACE", "ROLLBACK", "ABORT", "FAIL", "ALL", "FIRST"})
 _AFTER_INSERTED = frozenset({"(", "VALUES", "VALUE", "SET", "SELECT", "DEFAULT", "WITH"})
 _OBJECTS = keywords.NAMED_OBJECTS | keywords.ROUTINES | keywords.UNNAMED_OBJECTS
 
 _HANDLERS: dict[str, _Handler] = {
+    **dict.fromkeys(keywords.TARGET_PREFIXES, _prefix),
     **dict.fromkeys(keywords.CLAUSE_ENDS, _clause_end),
     **dict.fromkeys(keywords.UTILITIES, _utility),
     **dict.fromkeys(keywords.TRANSACTIONS, _transaction),
@@ -584,8 +578,6 @@ _HANDLERS: dict[str, _Handler] = {
     **dict.fromkeys(("UNION", "INTERSECT", "EXCEPT", "MINUS"), _set_operation),
     **dict.fromkeys(("JOIN", "STRAIGHT_JOIN"), _join),
     **dict.fromkeys(("CONFLICT", "DUPLICATE"), _existing_rows),
-    **dict.fromkeys(("TRUE", "FALSE"), _boolean),
-    **dict.fromkeys(("PASSWORD", "IDENTIFIED"), _password),
     **dict.fromkeys(("ENABLE", "DISABLE"), _toggle),
     "(": _open,
     ")": _close,
@@ -604,7 +596,6 @@ _HANDLERS: dict[str, _Handler] = {
     "OVER": _over,
     "SELECT": _select,
     "SET": _set,
-    "STDIN": _standard_input,
     "TABLE": _table,
     "UPDATE": _update,
     "USE": _use,
@@ -612,6 +603,7 @@ _HANDLERS: dict[str, _Handler] = {
     "VALUES": _values,
     "WITH": _with,
 }
+_QUERY_STARTS = frozenset({_select, _with, _values})
 # Words that are reserved everywhere: no table is called so.
 _NO_NAMES = frozenset(
     {_select, _from, _join, _clause_end, _group, _set_operation, _set, _values, _into, _using, _as, _over, _with}
@@ -620,6 +612,10 @@ _NO_NAMES = frozenset(
 
 def summary_of(statements: list[list[str]]) -> str:
     """Operations and targets, statements joined by ``; ``, cut before the name that would pass the limit."""
+    if len(statements) == 1:
+        summary = " ".join(statements[0])
+        if len(summary) <= MAX_SUMMARY:
+            return summary
     summary = ""
     for parts in statements:
         separator = "; " if summary else ""

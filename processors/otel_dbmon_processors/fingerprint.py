@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 from hashlib import blake2b
 
+# A closing quote is followed by a space or a dot.
+_CASED_NAME = re.compile(r"[\"`\[](?![ .]|\Z)[^\"`\]A-Z]*[A-Z]")
 _QUOTED = re.compile(r'"[^"]*"|`[^`]*`|\[[^\]]*\]')
-_PARAMETER = re.compile(r"(?<!\S)(?:[:@]\w+|\$\d+|%\(\w+\)s|%s)(?!\S)")
+_PARAMETER = re.compile(r"[:@$%](?<!\S.)(?:(?<=[:@])\w+|(?<=\$)\d+|(?<=%)(?:\(\w+\))?s)(?!\S)")
 _LIST = re.compile(r"\?(?: , \?)+")
 _ROWS = re.compile(r"(\( \? \))(?: , \1)+")
 
@@ -17,7 +19,7 @@ _ROWS = re.compile(r"(\( \? \))(?: , \1)+")
 def fingerprint_of(words: list[str]) -> str:
     """The name of a statement's pattern, the same in every process and on every machine."""
     text = " ".join(words)
-    if '"' in text or "`" in text or "[" in text:
+    if ('"' in text or "`" in text or "[" in text) and (not text.isascii() or _CASED_NAME.search(text) is not None):
         text = _lower_outside_quotes(text)
     else:
         text = text.lower()
@@ -29,9 +31,5 @@ def fingerprint_of(words: list[str]) -> str:
 
 
 def _lower_outside_quotes(text: str) -> str:
-    names = _QUOTED.findall(text)
-    lowered = text.lower()
-    if "".join(names).islower():
-        return lowered
-    pieces = [piece.lower() for piece in _QUOTED.split(text)]
-    return "".join([piece + name for piece, name in zip(pieces, [*names, ""], strict=True)])
+    names = [*_QUOTED.findall(text), ""]
+    return "".join([piece.lower() + name for piece, name in zip(_QUOTED.split(text), names, strict=True)])

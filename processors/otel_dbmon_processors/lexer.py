@@ -185,6 +185,7 @@ class _Patterns:
         self._dialect = dialect
         self._flags = flag | re.DOTALL
         self._extra = "" if flag is re.ASCII else _TYPOGRAPHIC
+        self._letter = "[A-Za-z_]" if flag is re.ASCII else _LETTER
 
     def _compile(self, pattern: str) -> re.Pattern[str]:
         return re.compile(pattern, self._flags)
@@ -196,12 +197,13 @@ class _Patterns:
         bracket = r"\[" if dialect.bracketed_names is not Reading.NO else ""
         stage = "@" if dialect.stages else ""
         digit = r"\d" if self._extra else "0-9"
+        digit_class = f"[{digit}]"
         joints = "$#" if dialect.hash_in_names else "$"
         kept = [
             rf"[^'\"`{bracket}{stage}{digit}{self._extra}{_END}]+",
-            *(rf"(?<={before})\d\w*" for before in (r"\w", rf"\w[{joints}]")),
-            *(rf"(?<={before})\d{{1,5}}(?!\d|\.\d)" for before in _parameter_signs(dialect)),
             *quoted_names(dialect),
+            *(rf"{digit_class}(?<={before}{digit_class})\w*" for before in (r"\w", rf"\w[{joints}]")),
+            *(rf"{digit_class}(?<={before}{digit_class})\d{{0,4}}(?!\d|\.\d)" for before in _parameter_signs(dialect)),
             *_cut_off(dialect),
             *([_STAGE, "@"] if stage else []),
             *([r"\["] if bracket else []),
@@ -235,8 +237,7 @@ class _Patterns:
     @cached_property
     def words(self) -> _FindAll:
         """The words of a template without quotes."""
-        letter = _LETTER if self._extra else "[A-Za-z_]"
-        return self._compile(self._word_pattern(rf"{letter}[\w$.#@]*")).findall
+        return self._compile(self._word_pattern(rf"{self._letter}[\w$.#@]*")).findall
 
     @cached_property
     def any_words(self) -> _FindAll:
@@ -252,7 +253,7 @@ class _Patterns:
     @property
     def _dotted(self) -> str:
         names = "|".join(quoted_names(self._dialect))
-        word = rf"(?:{_LETTER}[\w$#]*|{names})"
+        word = rf"(?:{self._letter}[\w$#]*|{names})"
         # A name whose last part was redacted or cut off is one word too: nobody shall take its first part for it.
         return rf"{word}(?:\s*\.\s*(?:{word}|\?|\"\w*))*(?:@{_LETTER}[\w$.]*)?"
 
@@ -342,7 +343,7 @@ def _strange_literals(dialect: Dialect) -> list[str]:
 
 def _cut_off(dialect: Dialect) -> list[str]:
     """A name that the end of the text cuts off: after a dot it is one in every reading, and it holds word characters only."""
-    return [] if dialect.double_quoted_literals is Reading.YES else [rf'(?<="\.)"\w*{_AT_END}']
+    return [] if dialect.double_quoted_literals is Reading.YES else [rf'"(?<="\.")\w*{_AT_END}']
 
 
 def _parameter_signs(dialect: Dialect) -> list[str]:

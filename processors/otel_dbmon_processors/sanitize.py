@@ -10,18 +10,18 @@ import re
 from functools import lru_cache
 
 from otel_dbmon_processors.dialects import Dialect, Reading
-from otel_dbmon_processors.lexer import UNCLOSED, lexer_for, quoted_names
+from otel_dbmon_processors.lexer import quoted_names
 
 # N'..', E'..', B'..', X'..', U&'..', Q'..' and MySQL's _charset'..'
 _PREFIX = re.compile(r"(?<![\w$@:.?&])(?:(?:[uU]&)*(?:[nN]?[qQ]|[nNeEbBxX]|_\w+)|(?:[uU]&)+)(?=\?)")
-# A placeholder that something is attached to: a prefix, a sign, a decimal point.
-_ATTACHED = re.compile(r"\?(?:(?<=[\w&+.-]\?)|(?<=[+-] \?))")
+_PREFIXED = re.compile(r"\?(?<=[\w&]\?)")
+_SIGNED = re.compile(r"\?(?:(?<=[-+]\?)|(?<=[-+] \?))")
 _SIGNS = re.compile(r"[-+](?<![-+].)(?<![-+] .)[-+ ]*(?=\?)")
-_UNSIGNED = re.compile(r"[\w?)\]\"`}$@:.] ?\Z")
-_OPERATOR_WORD = re.compile(
-    r"\b(?:select|and|or|not|between|then|else|when|limit|offset|in|like|by|return|values|where|having|case|distinct|all"
-    r"|any|top|is|to|with|as|on|set|from|interval|returning) ?\Z",
-    re.IGNORECASE,
+# Before a sign of a number: an operator or one of these words. After anything else the sign is an operator itself.
+_OPERATORS = frozenset("=<>(,[*/%|&^~!{;")
+_OPERATOR_WORDS = frozenset(
+    "select and or not between then else when limit offset in like by return values where having case distinct all any top "
+    "is to with as on set from interval returning".split()
 )
 _POINT = re.compile(r"\.(?<![\w\"`\])?.]\.)(?=\?)")
 _IN_LIST = re.compile(r"\((?:(?<=\W[iI][nN]\()|(?<=\W[iI][nN] \()) ?\?(?: ?, ?\?)* ?\)")
@@ -59,7 +59,7 @@ class Sanitizer:
         names = quoted_names(dialect)
         brackets = dialect.bracketed_names is not Reading.NO
         quotes = '"`\\[' if brackets else '"`'
-        self._dialect = dialect
+        self._has_bare_settings = dialect.bare_settings
         self._declares_parameters = "@" in dialect.numbered_parameters
         self._quotes = ('"', "`", "[") if brackets else ('"', "`")
         self._chunks = re.compile(rf"(?:{'|'.join(names)}|[^\s{quotes}]+|[{quotes}])+", re.DOTALL).findall
@@ -73,22 +73,43 @@ class Sanitizer:
         self._names_in_doubt = _NamesInDoubt(names) if dialect.double_quoted_literals is Reading.EITHER else None
 
     def tidy(self, template: str) -> str:
-        """The template with single spaces and short lists; words in it are still as written."""
+        """The template with single spaces and short lists, without values that only words give away.
+
+        A ``"x"`` that may be a name or a literal is still in it: see ``finish``.
+        """
         text = template
         if "  " in text or not text.isprintable():
             text = " ".join(self._chunks(text) if any(quote in text for quote in self._quotes) else text.split())
         text = text.strip()
+        lowered = text.lower()
+        if "true" in lowered or "false" in lowered:
+            text = _BOOLEAN.sub("?", text)
+        if "password" in lowered or "identified" in lowered:
+            text = _hide_passwords(text)
+        if "stdin" in lowered:
+            text = _COPIED.sub(r"\1", text)
+        if self._has_bare_settings and "set " in lowered:
+            text = _SETTING.sub(r"\1?", text)
         if self._declares_parameters and text.startswith("("):
             text = _DECLARED_PARAMETERS.sub("", text)
         if ':"SYS_B_' in text:
             text = _SYSTEM_BIND.sub(r"\1?", text)
         return self._settle(text) if "?" in text else text
 
+    def finish(self, tidied: str) -> str:
+        """The tidied text without anything that could be a literal."""
+        if self._names_in_doubt is not None and '"' in tidied:
+            redacted = self._names_in_doubt.redact(tidied)
+            return tidied if redacted == tidied else self._settle(redacted)
+        return tidied
+
     def _settle(self, text: str) -> str:
-        if _ATTACHED.search(text) is not None:
+        if _PREFIXED.search(text) is not None:
             text = _PREFIX.sub("", text)
-            text = _SIGNS.sub(_fold_sign, text)
+        if ".?" in text:
             text = _POINT.sub("", text)
+        if _SIGNED.search(text) is not None:
+            text = _SIGNS.sub(_fold_sign, text)
         if "?," in text or "? ," in text or "( ?" in text or "(? " in text:
             text = _IN_LIST.sub("(?)", text)
             if "[" in text:
@@ -96,28 +117,6 @@ class Sanitizer:
         if ")," in text or ") ," in text:
             text = self._rows(r"\1\2\3", text)
         return text
-
-    def redact(self, tidied: str, *, booleans: bool, passwords: bool, copied: bool) -> str:
-        """The text without what only its words show to be a value.
-
-        Args:
-            tidied: A text from ``tidy``.
-            booleans: Whether there is a TRUE or FALSE.
-            passwords: Whether there is a PASSWORD or IDENTIFIED.
-            copied: Whether rows may follow a COPY .. FROM STDIN.
-        """
-        text = tidied
-        if booleans:
-            text = _BOOLEAN.sub("?", text)
-        if passwords:
-            text = _hide_passwords(text)
-        if copied:
-            text = _COPIED.sub(r"\1", text)
-        if self._dialect.bare_settings and text[:4].lower() == "set " or "; set " in text.lower():
-            text = _SETTING.sub(r"\1?", text) if self._dialect.bare_settings else text
-        if self._names_in_doubt is not None and '"' in text:
-            text = self._names_in_doubt.redact(text)
-        return text if text is tidied else self.tidy(text)
 
 
 class _NamesInDoubt:
@@ -140,8 +139,9 @@ class _NamesInDoubt:
 
 
 def _fold_sign(signs: re.Match[str]) -> str:
-    before = signs.string[max(0, signs.start() - 12) : signs.start()]
-    if _UNSIGNED.search(before) is None or _OPERATOR_WORD.search(before) is not None:
+    start = signs.start()
+    before = signs.string[max(0, start - 12) : start].rstrip()
+    if not before or before[-1] in _OPERATORS or before.rpartition(" ")[2].lower() in _OPERATOR_WORDS:
         return ""
     return signs[0]
 
