@@ -12,7 +12,7 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 
-from otel_dbmon import sdk, settings
+from otel_dbmon import exporting, sdk, settings
 from otel_dbmon.runtime import Runtime, logger, start
 from otel_dbmon.sampling import RecordUnsampled
 from otel_dbmon.scopes import is_database_scope
@@ -65,6 +65,8 @@ def attach(tracer_provider: object = None, meter_provider: object = None, logger
         _attached.add(found)
         try:
             attach_to(runtime, found)
+            runtime.ending.watch(found)
+            exporting.renew_after_fork(found, runtime.guard)
         except Exception as error:  # noqa: BLE001 - the service must start without us
             runtime.guard.failed(f"attach {kind.__name__}", error)
 
@@ -77,7 +79,6 @@ def _attach_spans(runtime: Runtime, provider: TracerProvider) -> None:
 
 def _attach_metrics(runtime: Runtime, provider: MeterProvider) -> None:
     sdk.extend_collections(provider, runtime.export.extend)
-    sdk.renew_locks_after_fork(provider)
     if runtime.endpoint is not None:
         provider.add_metric_reader(runtime.endpoint.reader)
         runtime.endpoint.start()

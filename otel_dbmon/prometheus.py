@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,8 @@ _logger = logging.getLogger("otel_dbmon")
 _PATHS = frozenset({"/", "/metrics"})
 _SCRAPE_TIMEOUT_S = 10.0
 _LAST_PORT = 65535
+# celery gives log handlers new locks in a fresh child; a line that is being logged then ends in a RuntimeError.
+_CHILD_SETTLES_S = 0.5
 _PLAIN = [("Content-Type", "text/plain; charset=utf-8")]
 _NOT_IN_A_NAME = re.compile("[^a-zA-Z0-9:]")
 
@@ -103,9 +106,8 @@ class PrometheusEndpoint:
                 return
             self._started = True
             self._listen()
-            listener = self._listener
-        if listener is not None:
-            self._in_background(listener.serve)
+        self._announce()
+        self._serve()
 
     def shutdown(self) -> None:
         """Stop listening, at once; a second call does nothing."""
@@ -121,7 +123,9 @@ class PrometheusEndpoint:
             self._listener = listen(self._address, self._ports, self._page)
         except OSError:
             self._listener = None
-        if self._listener is None:
+
+    def _announce(self) -> None:
+        if self.port is None:
             ports = f"{self._ports[0]}" if len(self._ports) == 1 else f"{self._ports[0]} to {self._ports[-1]}"
             _logger.warning("no Prometheus endpoint: cannot listen on %s, port %s", self._host, ports)
         elif self._wished in (0, self.port):
@@ -137,15 +141,21 @@ class PrometheusEndpoint:
             listener.abandon()
         if self._started:
             # Not here: whatever blocks in the middle of a fork, a log handler for one, would block the whole child.
-            self._in_background(self._listen_and_serve)
+            self._in_background(self._listen_again)
 
-    def _listen_and_serve(self) -> None:
+    def _listen_again(self) -> None:
         with self._lock:
-            if self._started:
-                self._listen()
-            listener = self._listener
+            if not self._started:
+                return
+            self._listen()
+        self._serve()
+        time.sleep(_CHILD_SETTLES_S)
+        self._announce()
+
+    def _serve(self) -> None:
+        listener = self._listener
         if listener is not None:
-            listener.serve()
+            self._in_background(listener.serve)
 
     def _in_background(self, target: Callable[[], None]) -> None:
         threading.Thread(target=target, name="otel-dbmon-prometheus", daemon=True).start()

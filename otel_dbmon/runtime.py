@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 
+from otel_dbmon.ending import Ending
 from otel_dbmon.export import MetricExport
 from otel_dbmon.logs import SafeLogRecords
 from otel_dbmon.pools import SqlalchemyPools
@@ -30,6 +31,7 @@ class Runtime:
         pools: Connection pools of the engines seen.
         export: Adds our points to what metric readers collect.
         endpoint: The Prometheus endpoint, or None where it is switched off.
+        ending: Exports what is left when the process ends.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -41,8 +43,13 @@ class Runtime:
         self.pools = SqlalchemyPools(self.pipeline.config, self.guard)
         self.export = MetricExport(self.pipeline.aggregator, self.guard, [self.pools] if settings.pools else [])
         self.endpoint = PrometheusEndpoint.from_environment(settings, self.guard) if settings.prometheus else None
+        self.ending = Ending(settings.shutdown_timeout / 1000, self._has_counted, self.guard)
+        self.ending.install()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._reset)
+
+    def _has_counted(self) -> bool:
+        return any(family.points for family in self.pipeline.aggregator.collect() if family.metric.kind == "histogram")
 
     def _reset(self) -> None:
         self.pipeline.reset()

@@ -1,4 +1,4 @@
-"""Reaches into the SDK's providers, where it has no public way; no other module knows a provider's insides.
+"""Reaches into the SDK's providers, where it has no public way; ``exporting.py`` does for what exports for them.
 
 Tested on the oldest and the newest SDK that we support. Whatever is not where it is expected raises AttributeError or
 TypeError, which the caller counts: the service goes on without that part.
@@ -6,9 +6,6 @@ TypeError, which the caller counts: the service goes on without that part.
 
 from __future__ import annotations
 
-import os
-import threading
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -102,20 +99,3 @@ def readers_of(provider: MeterProvider) -> list[MetricReader]:
 def resource_of(provider: MeterProvider) -> Resource:
     """The provider's resource as it is now: a fork gives the child another ``service.instance.id``."""
     return provider._sdk_config.resource
-
-
-def renew_locks_after_fork(provider: MeterProvider) -> None:
-    """Make a forked child's readers usable although the parent may have held their locks at that moment.
-
-    A periodic reader holds its export lock during each export; a child forked then would wait for ever.
-    """
-    reference = weakref.ref(provider)
-
-    def renew() -> None:
-        parent_provider = reference()
-        for reader in readers_of(parent_provider) if parent_provider is not None else ():
-            if hasattr(reader, "_export_lock"):
-                reader._export_lock = threading.Lock()
-
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=renew)

@@ -109,3 +109,11 @@ Has to be an integer from 0 to 1000. Default: 32.
 Example: ``OTEL_DBMON_PROMETHEUS_FALLBACK_PORTS=0``, or ``opentelemetry-instrument --dbmon_prometheus_fallback_ports
 0``.
 """
+OTEL_DBMON_SHUTDOWN_TIMEOUT: Final = "OTEL_DBMON_SHUTDOWN_TIMEOUT"
+"""Most time that exporting what is left may take when a process ends. 0 leaves the end to the SDK, which may take half
+a minute where nothing answers.
+
+Has to be a number of milliseconds from 0 to 600000. Default: 2000.
+
+Example: ``OTEL_DBMON_SHUTDOWN_TIMEOUT=5000``, or ``opentelemetry-instrument --dbmon_shutdown_timeout 5000``.
+"""

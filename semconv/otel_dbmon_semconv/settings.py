@@ -224,6 +224,19 @@ PROMETHEUS_PORT: Final = Setting(
     brief="The port of the Prometheus endpoint; 0 takes any free one.",
 )
 """The port of the Prometheus endpoint; 0 takes any free one."""
+SHUTDOWN_TIMEOUT: Final = Setting(
+    name="OTEL_DBMON_SHUTDOWN_TIMEOUT",
+    attribute="shutdown_timeout",
+    type="milliseconds",
+    default=2000.0,
+    minimum=0.0,
+    maximum=600000.0,
+    choices=(),
+    brief="Most time that exporting what is left may take when a process ends.",
+)
+"""Most time that exporting what is left may take when a process ends. 0 leaves the end to the SDK, which may take half
+a minute where nothing answers.
+"""
 
 SETTINGS: Final[tuple[Setting, ...]] = (
     ENABLED,
@@ -242,6 +255,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     PROMETHEUS_FALLBACK_PORTS,
     PROMETHEUS_HOST,
     PROMETHEUS_PORT,
+    SHUTDOWN_TIMEOUT,
 )
 """All of them, in the registry's order."""
 
@@ -264,6 +278,7 @@ class Values:
         "query_text",
         "record_unsampled",
         "redact_urls",
+        "shutdown_timeout",
         "slow_query_threshold",
         "top_queries",
     )
@@ -300,6 +315,8 @@ class Values:
     """The address the Prometheus endpoint listens on."""
     prometheus_port: int
     """The port of the Prometheus endpoint; 0 takes any free one."""
+    shutdown_timeout: float
+    """Most time that exporting what is left may take when a process ends (milliseconds)."""
 
 
 def config_arguments(values: Values) -> ConfigArguments:
