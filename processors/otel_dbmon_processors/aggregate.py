@@ -57,16 +57,9 @@ class Aggregator:
             slow: Whether it reached the slow-query threshold.
         """
         error = observation.error
-        key: Key = (
-            analysis,
-            observation.system,
-            observation.namespace,
-            observation.server_address,
-            observation.server_port,
-            error.type if error is not None else "",
-            error.exception if error is not None else "",
-            error.status_code if error is not None else "",
-        )
+        key: Key = (analysis, observation.origin)
+        if error is not None:
+            key = (analysis, observation.origin, error.type, error.exception, error.status_code)
         duration = observation.duration_ns
         bucket = bisect_left(self._bounds_ns, duration)
         with self._lock:

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 from otel_dbmon_processors.config import Config
 from otel_dbmon_processors.guard import Guard
+from otel_dbmon_processors.observation import Origin
 from otel_dbmon_processors.patterns import PatternTable
 from otel_dbmon_processors.points import Family, NumberPoint
 from otel_dbmon_processors.series import Counter, Histogram, Labels, SeriesTable
@@ -36,21 +37,9 @@ class Analyzed(Protocol):
     def fingerprint(self) -> str: ...
 
 
-class Origin(NamedTuple):
-    """What the statements of one tally have in common; the fields of its key."""
-
-    analysis: Analyzed
-    system: str
-    namespace: str
-    server_address: str
-    server_port: int
-    error_type: str
-    exception: str
-    status_code: str
-
-
-# Making a named tuple would cost as much as all the rest of recording, so a key is a plain one.
-Key = tuple[Analyzed, str, str, str, int, str, str, str]
+#: What the statements of one tally have in common: their analysis and origin; then, if they failed, the error's type,
+#: exception and status code.
+Key = tuple[Analyzed, Origin] | tuple[Analyzed, Origin, str, str, str]
 
 
 class _Sinks(NamedTuple):
@@ -72,11 +61,11 @@ class _Sinks(NamedTuple):
 class Tally(Histogram):
     """What happened to the statements of one origin since the tally was last emptied."""
 
-    __slots__ = ("origin", "sinks", "slow")
+    __slots__ = ("key", "sinks", "slow")
 
-    def __init__(self, origin: Key, start_ns: int, buckets: int) -> None:
+    def __init__(self, key: Key, start_ns: int, buckets: int) -> None:
         super().__init__(start_ns, buckets)
-        self.origin = origin
+        self.key = key
         self.slow = 0
         self.sinks: _Sinks | None = None
 
@@ -128,7 +117,7 @@ class Book:
         if tally.empty:
             return
         if tally.sinks is None:
-            tally.sinks = self._sinks(Origin._make(tally.origin), tally.start_ns)
+            tally.sinks = self._sinks(*tally.key, start_ns=tally.start_ns)
         sinks = tally.sinks
         calls = sum(tally.counts)
         for histogram in sinks.durations:
@@ -142,7 +131,7 @@ class Book:
         if tally.slow:
             self._guard.drop("series", tally.slow * sum(counter.overflow for counter in sinks.slow))
         if self._config.database_metrics and self._config.top_queries:
-            analysis = tally.origin[0]
+            analysis = tally.key[0]
             self._patterns.add(analysis.fingerprint, analysis.summary, calls, tally.sum, tally.start_ns)
         tally.clear()
 
@@ -160,22 +149,31 @@ class Book:
         if counter.overflow:
             self._guard.drop("series")
 
-    def _sinks(self, origin: Origin, start_ns: int) -> _Sinks:
+    def _sinks(
+        self,
+        analysis: Analyzed,
+        origin: Origin,
+        error_type: str = "",
+        exception: str = "",
+        status_code: str = "",
+        *,
+        start_ns: int,
+    ) -> _Sinks:
         durations: list[Histogram] = []
         calls: list[Counter] = []
         slow: list[Counter] = []
         if self._config.client_metrics:
-            durations.append(self._operations.series(_client_labels(origin), start_ns))
+            labels = _client_labels(analysis, origin, exception or error_type, status_code)
+            durations.append(self._operations.series(labels, start_ns))
         if self._config.database_metrics:
-            analysis = origin.analysis
-            operation, database = analysis.operation, origin.namespace
+            operation, database = analysis.operation, origin.namespace or origin.system
             table = analysis.collections[0] if analysis.collections else ""
             self._announce(operation, table, database, start_ns)
             durations.append(self._durations.series((operation, table, database), start_ns))
             calls.append(self._complexities.series((analysis.query_type, analysis.complexity), start_ns))
             slow.append(self._slow_queries.series((operation, table), start_ns))
-            if origin.error_type:
-                calls.append(self._errors.series((operation, origin.error_type, database), start_ns))
+            if error_type:
+                calls.append(self._errors.series((operation, error_type, database), start_ns))
         overflows = sum(series.overflow for series in durations) + sum(series.overflow for series in calls)
         return _Sinks(tuple(durations), tuple(calls), tuple(slow), overflows)
 
@@ -212,14 +210,14 @@ class Book:
         return [NumberPoint((self, what), {key: what}, self._start_ns, count) for what, count in counts.items()]
 
 
-def _client_labels(origin: Origin) -> Labels:
+def _client_labels(analysis: Analyzed, origin: Origin, error: str, status_code: str) -> Labels:
     """The attributes of ``db.client.operation.duration``; what is unknown is absent, as the conventions ask."""
     return (
         origin.system or UNKNOWN_SYSTEM,
         origin.namespace or None,
-        origin.analysis.summary or None,
-        origin.exception or origin.error_type or None,
-        origin.status_code or None,
+        analysis.summary or None,
+        error or None,
+        status_code or None,
         origin.server_address or None,
         origin.server_port or None,
     )

@@ -1,6 +1,8 @@
-"""Describes one executed statement, wherever it was seen: a finished span or an engine hook makes one, stages read it."""
+"""Describes one executed statement, wherever it was seen: a span or an engine hook makes one, stages read it."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 
 class ErrorFacts:
@@ -21,15 +23,28 @@ class ErrorFacts:
         self.status_code = status_code
 
 
-class Observation:
-    """One statement that was sent to a database.
+class Origin(NamedTuple):
+    """Where a statement was sent; the statements of one connection share one object.
 
     Attributes:
-        statement: The SQL text as the driver got it (it may hold literals: it never leaves this object).
         system: ``db.system.name``, "" if unknown.
         namespace: ``db.namespace``, "" if unknown.
         server_address: ``server.address``, "" if unknown.
         server_port: ``server.port``, 0 if unknown.
+    """
+
+    system: str = ""
+    namespace: str = ""
+    server_address: str = ""
+    server_port: int = 0
+
+
+class Observation(NamedTuple):
+    """One statement that was sent to a database. A tuple, since each query makes one.
+
+    Attributes:
+        statement: The SQL text as the driver got it (it may hold literals: it never leaves this object).
+        origin: Where it was sent.
         start_ns: Start in nanoseconds since the epoch.
         duration_ns: Duration in nanoseconds, never negative.
         error: What went wrong, or None.
@@ -39,45 +54,12 @@ class Observation:
         sampled: Whether the span is exported, so that an exemplar may point at it.
     """
 
-    __slots__ = (
-        "duration_ns",
-        "error",
-        "namespace",
-        "parent_id",
-        "sampled",
-        "server_address",
-        "server_port",
-        "span_id",
-        "start_ns",
-        "statement",
-        "system",
-        "trace_id",
-    )
-
-    def __init__(
-        self,
-        statement: str,
-        system: str = "",
-        namespace: str = "",
-        server_address: str = "",
-        server_port: int = 0,
-        start_ns: int = 0,
-        duration_ns: int = 0,
-        error: ErrorFacts | None = None,
-        trace_id: int = 0,
-        span_id: int = 0,
-        parent_id: int = 0,
-        sampled: bool = False,
-    ) -> None:
-        self.statement = statement
-        self.system = system
-        self.namespace = namespace
-        self.server_address = server_address
-        self.server_port = server_port
-        self.start_ns = start_ns
-        self.duration_ns = duration_ns
-        self.error = error
-        self.trace_id = trace_id
-        self.span_id = span_id
-        self.parent_id = parent_id
-        self.sampled = sampled
+    statement: str
+    origin: Origin = Origin()
+    start_ns: int = 0
+    duration_ns: int = 0
+    error: ErrorFacts | None = None
+    trace_id: int = 0
+    span_id: int = 0
+    parent_id: int = 0
+    sampled: bool = False

@@ -11,8 +11,8 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from otel_dbmon_processors import span as spans
 from otel_dbmon_processors.analysis import Analysis
-from otel_dbmon_processors.observation import ErrorFacts
-from otel_dbmon_processors.pipeline import Pipeline, Verdict
+from otel_dbmon_processors.observation import ErrorFacts, Origin
+from otel_dbmon_processors.pipeline import Pipeline
 from otel_dbmon_semconv import attributes as names
 
 #: Systems whose statements are not SQL: there is nothing we could sanitize or count.
@@ -41,7 +41,7 @@ class DatabaseSpanProcessor(SpanProcessor):
         self._pipeline = pipeline
         self._config = pipeline.config
         self._shapes = spans.Shapes()
-        self._found: dict[Analysis, dict[str, Any]] = {}
+        self._found: dict[tuple[Analysis, Origin], dict[str, Any]] = {}
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Nothing is known yet: instrumentations set attributes after the start."""
@@ -67,7 +67,12 @@ class DatabaseSpanProcessor(SpanProcessor):
 
     def _process(self, span: ReadableSpan) -> None:
         try:
-            self._rewrite(span)
+            attributes = spans.attributes_of(span)
+            shape = self._shapes[tuple(attributes)]
+            if shape.text:
+                self._process_statement(span, attributes, shape)
+            if spans.needs_cleaning(span, shape):
+                spans.clean(span, shape, self._shapes, self._config.redact_urls)
             spans.mark_done(span)
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach the service
             self._pipeline.guard.failed("span", error)
@@ -80,42 +85,23 @@ class DatabaseSpanProcessor(SpanProcessor):
         except Exception as error:  # noqa: BLE001 - see above
             self._pipeline.guard.failed("blank", error)
 
-    def _rewrite(self, span: ReadableSpan) -> None:
-        attributes = spans.attributes_of(span)
-        shape = self._shapes.of(attributes)
-        if shape.texts:
-            self._rewrite_statement(span, attributes, shape)
-        if spans.needs_cleaning(span, shape):
-            spans.clean(span, shape, self._shapes, self._config.redact_urls)
-
-    def _rewrite_statement(self, span: ReadableSpan, attributes: Mapping[str, Any], shape: spans.Shape) -> None:
-        system = spans.system_of(attributes, shape)
-        if system in _NOT_SQL:
-            text = str(attributes[shape.texts[0]])
-            kept = text if _MASKED_COMMAND.fullmatch(text) else ""
+    def _process_statement(self, span: ReadableSpan, attributes: Mapping[str, Any], shape: spans.Shape) -> None:
+        observation = spans.observation_of(span, attributes, shape)
+        origin = observation.origin
+        if origin.system in _NOT_SQL:
+            kept = observation.statement if _MASKED_COMMAND.fullmatch(observation.statement) else ""
             spans.rewrite_statement(span, attributes, shape, span.name, kept, {})
             return
-        observation = spans.observation_of(span, attributes, shape)
-        verdict = self._pipeline.observe(observation)
-        analysis = verdict.analysis
+        analysis, slow = self._pipeline.observe(observation)
+        found = self._found.get((analysis, origin)) or self._remember(analysis, origin)
+        if slow or observation.error is not None:
+            found = {**found, **_trouble(slow, observation.error)}
         text = analysis.sanitized if self._config.query_text else ""
-        found = self._found_in(verdict, observation.error)
-        if system:
-            found[names.DB_SYSTEM_NAME] = system
-        spans.rewrite_statement(span, attributes, shape, analysis.summary or system or "database", text, found)
+        spans.rewrite_statement(span, attributes, shape, analysis.summary or origin.system or "database", text, found)
 
-    def _found_in(self, verdict: Verdict, error: ErrorFacts | None) -> dict[str, Any]:
-        found = dict(self._found.get(verdict.analysis) or self._remember(verdict.analysis))
-        if verdict.slow:
-            found[names.DBMON_SLOW] = True
-        if error is not None:
-            found[names.ERROR_TYPE] = error.exception or error.status_code or "_OTHER"
-            if error.status_code:
-                found[names.DB_RESPONSE_STATUS_CODE] = error.status_code
-        return found
-
-    def _remember(self, analysis: Analysis) -> dict[str, Any]:
+    def _remember(self, analysis: Analysis, origin: Origin) -> dict[str, Any]:
         found = {
+            names.DB_SYSTEM_NAME: origin.system,
             names.DB_QUERY_SUMMARY: analysis.summary,
             names.DBMON_QUERY_OPERATION: analysis.operation,
             names.DBMON_QUERY_COLLECTION: analysis.collections[0] if analysis.collections else "",
@@ -126,5 +112,15 @@ class DatabaseSpanProcessor(SpanProcessor):
         found = {key: value for key, value in found.items() if value}
         if len(self._found) >= self._config.cache_size:
             self._found.clear()
-        self._found[analysis] = found
+        self._found[analysis, origin] = found
         return found
+
+
+def _trouble(slow: bool, error: ErrorFacts | None) -> dict[str, Any]:
+    """What only a slow or failed statement's span says."""
+    found: dict[str, Any] = {names.DBMON_SLOW: True} if slow else {}
+    if error is not None:
+        found[names.ERROR_TYPE] = error.exception or error.status_code or "_OTHER"
+        if error.status_code:
+            found[names.DB_RESPONSE_STATUS_CODE] = error.status_code
+    return found

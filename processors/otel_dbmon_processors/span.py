@@ -9,13 +9,14 @@ The rules for errors and URLs take 15 ms to load; the first span that has one lo
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Any
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.trace.status import Status, StatusCode
 
-from otel_dbmon_processors.observation import ErrorFacts, Observation
+from otel_dbmon_processors.observation import ErrorFacts, Observation, Origin
 from otel_dbmon_semconv import attributes as names
 
 #: Attributes that hold the statement, in the order in which they are believed.
@@ -36,36 +37,45 @@ _URL_KEYS = frozenset(
 _MESSAGE_KEYS = frozenset({names.EXCEPTION_MESSAGE, names.ERROR_MESSAGE})
 _STACKTRACE_KEYS = frozenset({names.EXCEPTION_STACKTRACE})
 _MAX_SHAPES = 512
+_MAX_ORIGINS = 64
 
 
 class Shape:
     """What to do with attributes, worked out once for each combination of keys.
 
     Attributes:
-        texts: Keys that hold a SQL statement.
+        text: Key of the SQL statement, "" if there is none; ``texts`` are all keys that hold it.
+        texts: Keys that hold a SQL statement, the one that is believed first.
         system: Key that holds the database system, "" if there is none; likewise ``namespace``, ``address``, ``port``.
         removed: Keys that never leave: bound parameters and connection strings always, contrib's wrong names where
             there is a statement.
         urls: Keys whose values are URLs or parts of one.
         messages: Keys that hold an exception's message.
         stacktraces: Keys that hold a stack trace.
+        is_plain: Whether nothing has to be done at all.
+        is_unsafe: Whether something besides the statement has to be made safe.
     """
 
     __slots__ = (
+        "_origins",
+        "_where",
         "address",
         "is_plain",
+        "is_unsafe",
         "messages",
         "namespace",
         "port",
         "removed",
         "stacktraces",
         "system",
+        "text",
         "texts",
         "urls",
     )
 
     def __init__(self, keys: tuple[str, ...]) -> None:
         self.texts = tuple(key for key in TEXT_KEYS if key in keys)
+        self.text = self.texts[0] if self.texts else ""
         self.system = _first(keys, names.DB_SYSTEM_NAME, names.DB_SYSTEM)
         self.namespace = _first(keys, names.DB_NAMESPACE, names.DB_NAME)
         self.address = _first(keys, names.SERVER_ADDRESS, names.NET_PEER_NAME)
@@ -75,27 +85,47 @@ class Shape:
         self.urls = tuple(key for key in keys if key in _URL_KEYS)
         self.messages = tuple(key for key in keys if key in _MESSAGE_KEYS)
         self.stacktraces = tuple(key for key in keys if key in _STACKTRACE_KEYS)
-        self.is_plain = not (self.texts or self.removed or self.urls or self.messages or self.stacktraces)
+        unsafe = self.urls or self.messages or self.stacktraces or (self.removed and not self.texts)
+        self.is_unsafe = bool(unsafe)
+        self.is_plain = not (unsafe or self.texts or self.removed)
+        where = [key for key in (self.system, self.namespace, self.address, self.port) if key]
+        self._where: Callable[[Mapping[str, Any]], Any] = itemgetter(*where) if where else lambda _: None
+        self._origins: dict[Any, Origin] = {}
+
+    def origin(self, attributes: Mapping[str, Any]) -> Origin:
+        """Where a statement with these attributes was sent; mostly the same object for the same place."""
+        where = self._where(attributes)
+        try:
+            return self._origins[where]
+        except KeyError:
+            origin = self._read_origin(attributes)
+        except TypeError:  # a value that can't be a key
+            return self._read_origin(attributes)
+        if len(self._origins) < _MAX_ORIGINS:
+            self._origins[where] = origin
+        return origin
+
+    def _read_origin(self, attributes: Mapping[str, Any]) -> Origin:
+        system = attributes[self.system] if self.system else ""
+        return Origin(
+            names.DB_SYSTEM_NAME_OF.get(system, system) if isinstance(system, str) else "",
+            str(attributes[self.namespace]) if self.namespace else "",
+            str(attributes[self.address]) if self.address else "",
+            _port(attributes[self.port]) if self.port else 0,
+        )
 
 
 def _first(keys: tuple[str, ...], *candidates: str) -> str:
     return next((key for key in candidates if key in keys), "")
 
 
-class Shapes:
+class Shapes(dict[tuple[str, ...], Shape]):
     """A bounded cache of shapes: services use few combinations of keys, but an application may invent keys."""
 
-    def __init__(self) -> None:
-        self._shapes: dict[tuple[str, ...], Shape] = {}
-
-    def of(self, attributes: Mapping[str, Any]) -> Shape:
-        """The shape of these attributes."""
-        keys = tuple(attributes)
-        shape = self._shapes.get(keys)
-        if shape is None:
-            shape = Shape(keys)
-            if len(self._shapes) < _MAX_SHAPES:
-                self._shapes[keys] = shape
+    def __missing__(self, keys: tuple[str, ...]) -> Shape:
+        shape = Shape(keys)
+        if len(self) < _MAX_SHAPES:
+            self[keys] = shape
         return shape
 
 
@@ -126,32 +156,29 @@ def remember_error(span: Any, facts: ErrorFacts) -> None:
 
 def observation_of(span: Any, attributes: Mapping[str, Any], shape: Shape) -> Observation:
     """What an ending span with a statement says about that statement."""
-    context = span._context
-    parent = span._parent
+    text = attributes[shape.text]
     start = span._start_time
-    system = system_of(attributes, shape)
+    # Contexts are tuples, and their properties cost more than all else here.
+    trace_id, span_id, _, flags, *_ = span._context
+    parent = span._parent
+    error = None
+    if (
+        span._status.status_code is StatusCode.ERROR
+        or "_dbmon_error" in span.__dict__
+        or names.ERROR_TYPE in attributes
+    ):
+        error = _error_of(span, attributes, shape)
     return Observation(
-        _text(attributes[shape.texts[0]]),
-        system,
-        str(attributes[shape.namespace]) if shape.namespace else "",
-        str(attributes[shape.address]) if shape.address else "",
-        _port(attributes[shape.port]) if shape.port else 0,
+        text if type(text) is str else _text(text),
+        shape.origin(attributes),
         start,
         max(span._end_time - start, 0),
-        _error_of(span, attributes, system),
-        context.trace_id,
-        context.span_id,
-        parent.span_id if parent is not None else 0,
-        context.trace_flags.sampled,
+        error,
+        trace_id,
+        span_id,
+        parent[1] if parent is not None else 0,
+        flags & 1 == 1,
     )
-
-
-def system_of(attributes: Mapping[str, Any], shape: Shape) -> str:
-    """``db.system.name``, whether the old or the new attribute and value arrived; "" if neither did."""
-    if not shape.system:
-        return ""
-    system = attributes[shape.system]
-    return names.DB_SYSTEM_NAME_OF.get(system, system) if isinstance(system, str) else ""
 
 
 def _text(value: object) -> str:
@@ -167,21 +194,20 @@ def _port(value: object) -> int:
     return int(value) if isinstance(value, str) and value.isdecimal() else 0
 
 
-def _error_of(span: Any, attributes: Mapping[str, Any], system: str) -> ErrorFacts | None:
-    remembered: ErrorFacts | None = getattr(span, "_dbmon_error", None)
-    if remembered is not None:
-        return remembered
-    if span._status.status_code is not StatusCode.ERROR and names.ERROR_TYPE not in attributes:
-        return None
+def _error_of(span: Any, attributes: Mapping[str, Any], shape: Shape) -> ErrorFacts:
     from otel_dbmon_processors.errors import error_facts, facts_of_names
     from otel_dbmon_processors.messages import error_class
 
+    remembered: ErrorFacts | None = getattr(span, "_dbmon_error", None)
+    if remembered is not None:
+        return remembered
     recorded = _recorded_exception(span) or error_class(span._status.description or "")
     # A span that ends in a `with` block while an exception passes through still has it at hand.
     passing = sys.exc_info()[1]
     if passing is not None and type(passing).__qualname__ == recorded.rpartition(".")[2]:
         return error_facts(passing)
-    return facts_of_names(recorded, str(attributes.get(names.DB_RESPONSE_STATUS_CODE, "")), system)
+    status_code = str(attributes.get(names.DB_RESPONSE_STATUS_CODE, ""))
+    return facts_of_names(recorded, status_code, shape.origin(attributes).system)
 
 
 def _recorded_exception(span: Any) -> str:
@@ -205,19 +231,17 @@ def rewrite_statement(
         text: The sanitized statement, "" to leave it out.
         found: Attributes to add.
     """
-    rewritten = dict(attributes)
+    rewritten = {**attributes, **found}
     for key in shape.removed:
-        del rewritten[key]
+        rewritten.pop(key, None)
     limit = span._attributes.max_value_len
-    if text:
-        safe = text if limit is None else text[:limit]
-        rewritten[names.DB_QUERY_TEXT] = safe
-        for key in shape.texts:
-            rewritten[key] = safe
-    else:
-        for key in shape.texts:
-            del rewritten[key]
-    rewritten.update(found)
+    safe = text if limit is None else text[:limit]
+    for key in shape.texts:
+        rewritten[key] = safe
+    rewritten[names.DB_QUERY_TEXT] = safe
+    if not text:
+        for key in TEXT_KEYS:
+            rewritten.pop(key, None)
     span._attributes._dict = rewritten
     span._name = name
 
@@ -237,22 +261,19 @@ def clean(span: Any, shape: Shape, shapes: Shapes, redact_urls: bool) -> None:
 
 def needs_cleaning(span: Any, shape: Shape) -> bool:
     """Whether anything besides the statement could hold a value: a quick look, for spans without trouble are many."""
-    return bool(
-        shape.urls
-        or (shape.removed and not shape.texts)
-        or shape.messages
-        or shape.stacktraces
-        or len(span._events)
-        or len(span._links)
-        or span._status.description
-    )
+    return bool(shape.is_unsafe or span._status.description or _any(span._events) or _any(span._links))
+
+
+def _any(held: Any) -> bool:
+    # The length of the SDK's bounded list takes a call of Python; its deque doesn't.
+    return bool(getattr(held, "_dq", held))
 
 
 def _clean_holder(holder: Any, shapes: Shapes, redact_urls: bool) -> None:
     attributes = holder.attributes
     if not attributes:
         return
-    shape = shapes.of(attributes)
+    shape = shapes[tuple(attributes)]
     if not shape.is_plain:
         # A statement in an event has no dialect and no reader who misses it: it goes.
         kept = {key: value for key, value in attributes.items() if key not in shape.texts}
@@ -286,4 +307,4 @@ def blank(span: Any) -> None:
         holder._attributes = BoundedAttributes()
     span._status = Status(span._status.status_code)
     if shape.texts:
-        span._name = system_of(attributes_of(span), shape) or "database"
+        span._name = shape.origin(attributes_of(span)).system or "database"

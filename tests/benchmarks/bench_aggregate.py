@@ -16,7 +16,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from otel_dbmon_processors.aggregate import Aggregator
 from otel_dbmon_processors.config import Config
 from otel_dbmon_processors.guard import Guard
-from otel_dbmon_processors.observation import Observation
+from otel_dbmon_processors.observation import Observation, Origin
 
 CALLS = 100_000
 STATEMENTS = 1_000_000
@@ -34,11 +34,14 @@ class Statement:
     complexity: str = "low"
 
 
+ORIGIN = Origin("postgresql", "shop", "db", 5432)
+
+
 def main() -> None:
     """Run everything and print it."""
     aggregator = Aggregator(Config(), Guard())
     statement = Statement(("users",), "SELECT users", "00000000000000ff")
-    seen = Observation("", "postgresql", "shop", "db", 5432, 1, 3_000_000, None, 7, 5, 0, sampled=True)
+    seen = Observation("", ORIGIN, 1, 3_000_000, None, 7, 5, 0, sampled=True)
     ours = _microseconds(lambda: aggregator.record(seen, statement, False))
     theirs = _microseconds(_sdk_record())
     print(
@@ -66,7 +69,7 @@ def _flood() -> None:
     for number in range(STATEMENTS):
         name = f"table_{number}"
         statement = Statement((name,), f"SELECT {name}", f"{number:016x}")
-        aggregator.record(Observation("", "postgresql", "shop", "db", 5432, 1, 3_000_000), statement, False)
+        aggregator.record(Observation("", ORIGIN, 1, 3_000_000), statement, False)
     spent = time.perf_counter() - started
     started = time.perf_counter()
     list(aggregator.collect())

@@ -21,7 +21,7 @@ from otel_dbmon.export import SCOPE, MetricExport
 from otel_dbmon_processors.aggregate import Aggregator
 from otel_dbmon_processors.config import Config
 from otel_dbmon_processors.guard import Guard
-from otel_dbmon_processors.observation import ErrorFacts, Observation
+from otel_dbmon_processors.observation import ErrorFacts, Observation, Origin
 from otel_dbmon_processors.points import MetricSource
 
 MS = 1_000_000
@@ -69,10 +69,7 @@ class Meters:
         """Count one run of a statement, with a sampled span if it has an id."""
         observation = Observation(
             "",
-            "postgresql",
-            "shop",
-            "db",
-            5432,
+            Origin("postgresql", "shop", "db", 5432),
             start_ns=self.clock_ns(),
             duration_ns=round(milliseconds * MS),
             error=error,

@@ -12,7 +12,7 @@ import pytest
 from otel_dbmon_processors.aggregate import Aggregator
 from otel_dbmon_processors.config import Config
 from otel_dbmon_processors.guard import Guard
-from otel_dbmon_processors.observation import ErrorFacts, Observation
+from otel_dbmon_processors.observation import ErrorFacts, Observation, Origin
 from otel_dbmon_processors.points import OVERFLOW, Family, HistogramPoint, Point
 from otel_dbmon_semconv import metrics
 from otel_dbmon_semconv.attributes import LABEL_SERVICE, ErrorKind
@@ -39,8 +39,10 @@ SELECT_USERS = Statement()
 
 def run(milliseconds: float = 3, error: ErrorFacts | None = None, **facts: object) -> Observation:
     """One run of a statement in database ``shop``."""
-    where = {"system": "postgresql", "namespace": "shop", "server_address": "db", "server_port": 5432, **facts}
-    return Observation("", start_ns=BORN, duration_ns=round(milliseconds * MS), error=error, **where)  # type: ignore[arg-type]
+    where = {"system": "postgresql", "namespace": "shop", "server_address": "db", "server_port": 5432}
+    where |= {key: facts.pop(key) for key in where if key in facts}
+    origin = Origin(**where)  # type: ignore[arg-type]
+    return Observation("", origin, start_ns=BORN, duration_ns=round(milliseconds * MS), error=error, **facts)  # type: ignore[arg-type]
 
 
 class Bench:
