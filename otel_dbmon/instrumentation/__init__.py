@@ -27,6 +27,14 @@ def complete(runtime: Runtime) -> None:
         from otel_dbmon.instrumentation import psycopg
 
         psycopg.complete(runtime.pipeline)
+    if _is_instrumented("psycopg2", "Psycopg2Instrumentor"):
+        from otel_dbmon.instrumentation import psycopg2
+
+        psycopg2.complete(runtime.pipeline)
+    if _is_instrumented("asyncpg", "AsyncPGInstrumentor"):
+        from otel_dbmon.instrumentation import asyncpg
+
+        asyncpg.complete(runtime.pipeline)
 
 
 def _is_instrumented(library: str, instrumentor: str) -> bool:

@@ -17,15 +17,24 @@ from typing import Any
 import psycopg
 from opentelemetry.instrumentation import psycopg as contrib
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+from psycopg._connection_base import BaseConnection
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.transaction import BaseTransaction
 from wrapt import wrap_function_wrapper
 
 from otel_dbmon.instrumentation.psycopg_pipeline import Pipelines
-from otel_dbmon.instrumentation.statement import Attributes, Driver, Statement, batch_size
+from otel_dbmon.instrumentation.statement import (
+    COMMIT,
+    CONNECT,
+    Attributes,
+    Driver,
+    Statement,
+    batch_size,
+    server_attributes,
+)
 from otel_dbmon_processors.errors import class_name
 from otel_dbmon_processors.observation import ErrorFacts
 from otel_dbmon_processors.pipeline import Pipeline
-from otel_dbmon_semconv import attributes as names
 
 Method = Callable[..., Any]
 _untraced = nullcontext()
@@ -58,10 +67,12 @@ def complete(pipeline: Pipeline) -> None:
     ):
         setattr(kind, name, wrap(getattr(kind, name)))
     _leave_pipelines_to_us()
-    connect = _Connect(driver)
-    wrap_function_wrapper(psycopg, "connect", connect.connect)
-    wrap_function_wrapper(psycopg, "Connection.connect", connect.connect)
-    wrap_function_wrapper(psycopg, "AsyncConnection.connect", connect.connect_async)
+    steps = _Steps(driver)
+    wrap_function_wrapper(psycopg, "connect", steps.connect)
+    wrap_function_wrapper(psycopg, "Connection.connect", steps.connect)
+    wrap_function_wrapper(psycopg, "AsyncConnection.connect", steps.connect_async)
+    for owner in (BaseConnection, BaseTransaction):
+        setattr(owner, "_commit_gen", steps.commit(owner._commit_gen))  # noqa: B010
 
 
 def _leave_pipelines_to_us() -> None:
@@ -197,8 +208,7 @@ class _Cursors:
     def _server(self, connection: Any) -> Attributes:
         server = self._servers.get(connection)
         if server is None:
-            info = connection.info
-            server = self._servers[connection] = _attributes(info.dbname, info.host, info.port)
+            server = self._servers[connection] = _server(connection)
         return server
 
 
@@ -214,8 +224,8 @@ class _Copy(Statement):
         super().end(error, facts)
 
 
-class _Connect:
-    """Wraps the ways to connect, to tell of those that failed; the others are no statements."""
+class _Steps:
+    """Wraps what is no statement, to tell of it where it fails."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
@@ -226,7 +236,7 @@ class _Connect:
         try:
             return connect(*args, **kwargs)
         except BaseException as error:
-            self._failed(error, start_ns, args, kwargs)
+            self._failed(CONNECT, error, start_ns, lambda: _wanted(args, kwargs))
             raise
 
     async def connect_async(self, connect: Method, _: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -235,17 +245,26 @@ class _Connect:
         try:
             return await connect(*args, **kwargs)
         except BaseException as error:
-            self._failed(error, start_ns, args, kwargs)
+            self._failed(CONNECT, error, start_ns, lambda: _wanted(args, kwargs))
             raise
 
-    def _failed(self, error: BaseException, start_ns: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        def server() -> Attributes:
-            given = {key: kwargs[key] for key in ("dbname", "host", "port") if kwargs.get(key) is not None}
-            wanted = conninfo_to_dict(args[0] if args else kwargs.get("conninfo", ""), **given)
-            return _attributes(wanted.get("dbname"), wanted.get("host"), wanted.get("port"))
+    def commit(self, commit: Method) -> Method:
+        """``_commit_gen`` of a connection or a ``transaction()``, synchronous or not."""
 
+        @wraps(commit)
+        def watched(owner: Any) -> Any:
+            start_ns = time.time_ns()
+            try:
+                return (yield from commit(owner))
+            except psycopg.Error as error:
+                self._failed(COMMIT, error, start_ns, lambda: _server(getattr(owner, "_conn", owner)))
+                raise
+
+        return watched
+
+    def _failed(self, step: str, error: BaseException, start_ns: int, server: Callable[[], Attributes]) -> None:
         if is_instrumentation_enabled():
-            self._driver.connection_failed(error, start_ns, server)
+            self._driver.step_failed(step, error, start_ns, server)
 
 
 def _is_traced_by_contrib(cursor: Any) -> bool:
@@ -259,10 +278,13 @@ def _text(query: Any, cursor: Any) -> str:
     return query if isinstance(query, str) else str(query.as_string(cursor))
 
 
-def _attributes(database: Any, host: Any, port: Any) -> Attributes:
-    known = {
-        names.DB_NAMESPACE: database and str(database),
-        names.SERVER_ADDRESS: host and str(host),
-        names.SERVER_PORT: int(port) if str(port).isdecimal() else None,
-    }
-    return {key: value for key, value in known.items() if value}
+def _server(connection: Any) -> Attributes:
+    info = connection.info
+    return server_attributes(info.dbname, info.host, info.port)
+
+
+def _wanted(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Attributes:
+    """The server that ``connect`` was told; nothing else of what it was told is looked at."""
+    given = {key: kwargs[key] for key in ("dbname", "host", "port") if kwargs.get(key) is not None}
+    wanted = conninfo_to_dict(args[0] if args else kwargs.get("conninfo", ""), **given)
+    return server_attributes(wanted.get("dbname"), wanted.get("host"), wanted.get("port"))

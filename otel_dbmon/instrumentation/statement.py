@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry.trace import Span, SpanKind
 from opentelemetry.trace.status import Status, StatusCode
 
@@ -19,6 +19,9 @@ from otel_dbmon_processors.span import remember_error
 from otel_dbmon_semconv import attributes as names
 
 Attributes = Mapping[str, Any]
+
+#: The steps that are no statements; the metric label ``operation`` of their errors.
+CONNECT, COMMIT = "CONNECT", "COMMIT"
 
 
 class Statement:
@@ -53,6 +56,21 @@ class Statement:
         self.span.end()
 
 
+class Silence:
+    """A context manager within which instrumentations make no spans.
+
+    ``suppress_instrumentation()`` of the API takes five times as long to set the same key.
+    """
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> None:
+        self._token = context.attach(context.set_value("suppress_instrumentation", True))
+
+    def __exit__(self, *_: object) -> None:
+        context.detach(self._token)
+
+
 class Driver:
     """Makes the spans that contrib's instrumentation of one driver does not make.
 
@@ -84,30 +102,33 @@ class Driver:
             attributes = {names.DB_SYSTEM_NAME: self._system, names.DB_QUERY_TEXT: ""}
         return Statement(self._tracer.start_span(self._system, kind=SpanKind.CLIENT, attributes=attributes))
 
-    def connection_failed(self, error: BaseException, start_ns: int, server: Callable[[], Attributes]) -> None:
-        """Record a connection that could not be made: a span that says only this, and one error.
+    def step_failed(self, step: str, error: BaseException, start_ns: int, server: Callable[[], Attributes]) -> None:
+        """Record a step that is no statement and says something only where it fails: a span, and one error.
 
         Args:
+            step: ``CONNECT`` or ``COMMIT``.
             error: What the driver raised.
             start_ns: When the attempt began, nanoseconds since the epoch.
             server: Likewise as for :meth:`statement`.
         """
         try:
             attributes = {names.DB_SYSTEM_NAME: self._system, **server()}
-            span = self._tracer.start_span("connect", kind=SpanKind.CLIENT, attributes=attributes, start_time=start_ns)
-            self.say_connection_failed(span, error, str(attributes.get(names.DB_NAMESPACE, "")))
+            span = self._tracer.start_span(
+                step.lower(), kind=SpanKind.CLIENT, attributes=attributes, start_time=start_ns
+            )
+            self.say_step_failed(step, span, error, str(attributes.get(names.DB_NAMESPACE, "")))
             fail(span, error)
             span.end()
         except Exception as failure:  # noqa: BLE001 - the application is about to handle its own error
-            self._pipeline.guard.failed("connect", failure)
+            self._pipeline.guard.failed("step", failure)
 
-    def say_connection_failed(self, span: Span, error: BaseException, namespace: str) -> None:
-        """Count a connection that could not be made, and say why on the span that there is for it."""
+    def say_step_failed(self, step: str, span: Span, error: BaseException, namespace: str) -> None:
+        """Count a step that failed, and say why on the span that there is for it."""
         facts = error_facts(error)
         span.set_attribute(names.ERROR_TYPE, facts.exception or facts.status_code)
         if facts.status_code:
             span.set_attribute(names.DB_RESPONSE_STATUS_CODE, facts.status_code)
-        self._pipeline.connection_failed(facts, namespace)
+        self._pipeline.step_failed(step, facts, namespace)
 
 
 def fail(span: Span, error: BaseException, facts: ErrorFacts | None = None) -> None:
@@ -120,6 +141,16 @@ def fail(span: Span, error: BaseException, facts: ErrorFacts | None = None) -> N
     except Exception:  # noqa: BLE001 - an exception that can't say what it is about
         message = ""
     span.set_status(Status(StatusCode.ERROR, message))
+
+
+def server_attributes(database: object, host: object, port: object) -> Attributes:
+    """The attributes of the database server, without what is not known."""
+    known = {
+        names.DB_NAMESPACE: str(database or ""),
+        names.SERVER_ADDRESS: str(host or ""),
+        names.SERVER_PORT: int(str(port)) if str(port).isdecimal() else 0,
+    }
+    return {key: value for key, value in known.items() if value}
 
 
 def batch_size(parameters: object) -> int:

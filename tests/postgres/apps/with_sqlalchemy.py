@@ -215,7 +215,7 @@ class AsyncPsycopg:
             (await connection.execute(insert(users).returning(users.c.id), [{"name": "many"}] * MANY)).all()
 
     async def server_side_cursor(self, table: str) -> None:
-        async with self.engine.connect() as connection:
+        async with self.engine.begin() as connection:
             rows = await connection.stream(text(f"SELECT id FROM {table}"), execution_options={"yield_per": 3})
             assert len([row async for row in rows]) == ROWS
 
