@@ -8,24 +8,8 @@ from collections.abc import Callable
 from otel_dbmon_processors.aggregate import Aggregator
 from otel_dbmon_processors.analysis import Analysis, Analyzer
 from otel_dbmon_processors.config import Config
-from otel_dbmon_processors.detect import SlowQueryDetector
 from otel_dbmon_processors.guard import Guard
 from otel_dbmon_processors.observation import ErrorFacts, Observation
-
-
-class Verdict:
-    """What the stages found out about one statement.
-
-    Attributes:
-        analysis: What the text says (sanitized text, summary, type, ...).
-        slow: Whether the statement reached the slow-query threshold.
-    """
-
-    __slots__ = ("analysis", "slow")
-
-    def __init__(self, analysis: Analysis, slow: bool) -> None:
-        self.analysis = analysis
-        self.slow = slow
 
 
 class Pipeline:
@@ -41,15 +25,14 @@ class Pipeline:
         self.config = config
         self.guard = guard if guard is not None else Guard()
         self.analyzer = Analyzer(config.cache_size, config.max_query_length, self.guard)
-        self.slow_queries = SlowQueryDetector(config.slow_query_threshold_ns)
         self.aggregator = Aggregator(config, self.guard, clock_ns)
 
-    def observe(self, observation: Observation) -> Verdict:
-        """Count one executed statement, exactly once, and say what was found."""
-        analysis = self.analyzer.analyze(observation.statement, observation.system)
-        slow = self.slow_queries.is_slow(observation)
+    def observe(self, observation: Observation) -> tuple[Analysis, bool]:
+        """Count one executed statement, exactly once, and say what was found: its analysis, and whether it was slow."""
+        analysis = self.analyzer.analyze(observation.statement, observation.origin.system)
+        slow = observation.duration_ns >= self.config.slow_query_threshold_ns
         self.aggregator.record(observation, analysis, slow)
-        return Verdict(analysis, slow)
+        return analysis, slow
 
     def step_failed(self, step: str, error: ErrorFacts, namespace: str) -> None:
         """Count an error that no statement stands for: a connection that could not be made, a commit that failed."""
