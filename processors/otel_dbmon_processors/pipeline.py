@@ -10,6 +10,7 @@ from otel_dbmon_processors.analysis import Analysis, Analyzer
 from otel_dbmon_processors.config import Config
 from otel_dbmon_processors.guard import Guard
 from otel_dbmon_processors.observation import ErrorFacts, Observation
+from otel_dbmon_processors.requests import Requests
 
 
 class Pipeline:
@@ -26,6 +27,7 @@ class Pipeline:
         self.guard = guard if guard is not None else Guard()
         self.analyzer = Analyzer(config.cache_size, config.max_query_length, self.guard)
         self.aggregator = Aggregator(config, self.guard, clock_ns)
+        self.requests = Requests(self.guard)
 
     def observe(self, observation: Observation) -> tuple[Analysis, bool]:
         """Count one executed statement, exactly once, and say what was found: its analysis, and whether it was slow."""
@@ -43,3 +45,4 @@ class Pipeline:
         self.guard.reset()
         self.analyzer.reset()
         self.aggregator.reset()
+        self.requests.reset()

@@ -8,11 +8,14 @@ from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import SpanKind
 
 from otel_dbmon_processors import span as spans
 from otel_dbmon_processors.analysis import Analysis
 from otel_dbmon_processors.observation import ErrorFacts, Origin
 from otel_dbmon_processors.pipeline import Pipeline
+from otel_dbmon_processors.points import NANOSECONDS
+from otel_dbmon_processors.requests import Request
 from otel_dbmon_semconv import attributes as names
 
 #: Systems whose statements are not SQL: there is nothing we could sanitize or count.
@@ -22,6 +25,8 @@ _NOT_SQL = frozenset(
         "hbase", "influxdb", "instantdb", "memcached", "mongodb", "neo4j", "opensearch", "redis",
     }
 )  # fmt: skip
+#: Local roots that are requests even if they sent no statement; any other root is one if it did.
+_REQUEST_KINDS = frozenset({SpanKind.SERVER, SpanKind.CONSUMER})
 #: What redis' own instrumentation leaves of a command: "SET ? ?".
 _MASKED_COMMAND = re.compile(r"[A-Z]+(?: \?)*")
 
@@ -40,11 +45,21 @@ class DatabaseSpanProcessor(SpanProcessor):
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
         self._config = pipeline.config
+        self._requests = pipeline.requests
         self._shapes = spans.Shapes()
         self._found: dict[tuple[Analysis, Origin], dict[str, Any]] = {}
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Nothing is known yet: instrumentations set attributes after the start."""
+        """Learn which request the span belongs to; instrumentations set attributes after the start."""
+        try:
+            parent = span.parent
+            if parent is not None and not parent.is_remote:
+                self._requests.join(span.context.span_id, parent.span_id)
+            elif span.kind is not SpanKind.CLIENT:
+                # A statement of a script is a root as well, and a client's.
+                self._requests.begin(span.context.span_id)
+        except Exception as error:  # noqa: BLE001 - nothing of ours may reach the service
+            self._pipeline.guard.failed("request", error)
 
     def _on_ending(self, span: Span) -> None:
         self._process(span)
@@ -67,10 +82,13 @@ class DatabaseSpanProcessor(SpanProcessor):
 
     def _process(self, span: ReadableSpan) -> None:
         try:
+            request = self._requests.end(span.context.span_id)
             attributes = spans.attributes_of(span)
             shape = self._shapes[tuple(attributes)]
             if shape.text:
-                self._process_statement(span, attributes, shape)
+                self._process_statement(span, attributes, shape, request)
+            elif request is not None and request.root_id == span.context.span_id:
+                self._sum_up(span, request)
             if spans.needs_cleaning(span, shape):
                 spans.clean(span, shape, self._shapes, self._config.redact_urls)
             spans.mark_done(span)
@@ -85,7 +103,14 @@ class DatabaseSpanProcessor(SpanProcessor):
         except Exception as error:  # noqa: BLE001 - see above
             self._pipeline.guard.failed("blank", error)
 
-    def _process_statement(self, span: ReadableSpan, attributes: Mapping[str, Any], shape: spans.Shape) -> None:
+    def _sum_up(self, span: ReadableSpan, request: Request) -> None:
+        count, duration_ns = request.totals()
+        if count or span.kind in _REQUEST_KINDS:
+            spans.add(span, {names.DBMON_DB_QUERY_COUNT: count, names.DBMON_DB_DURATION: duration_ns / NANOSECONDS})
+
+    def _process_statement(
+        self, span: ReadableSpan, attributes: Mapping[str, Any], shape: spans.Shape, request: Request | None
+    ) -> None:
         observation = spans.observation_of(span, attributes, shape)
         origin = observation.origin
         if origin.system in _NOT_SQL:
@@ -93,6 +118,8 @@ class DatabaseSpanProcessor(SpanProcessor):
             spans.rewrite_statement(span, attributes, shape, span.name, kept, {})
             return
         analysis, slow = self._pipeline.observe(observation)
+        if request is not None:
+            request.add(observation.start_ns, observation.start_ns + observation.duration_ns)
         found = self._found.get((analysis, origin)) or self._remember(analysis, origin)
         if slow or observation.error is not None:
             found = {**found, **_trouble(slow, observation.error)}

@@ -246,6 +246,11 @@ def rewrite_statement(
     span._name = name
 
 
+def add(span: Any, found: Mapping[str, Any]) -> None:
+    """Put more attributes behind the shared attribute object of an ending span."""
+    span._attributes._dict = {**span._attributes._dict, **found}
+
+
 def clean(span: Any, shape: Shape, shapes: Shapes, redact_urls: bool) -> None:
     """Take values out of URLs and error texts: on the span, on its events and links, in its status."""
     if not shape.is_plain:

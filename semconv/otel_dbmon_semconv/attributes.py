@@ -114,12 +114,12 @@ boolean, stable; written. Source: otel-dbmon.
 
 # Our own attributes of the local root span
 DBMON_DB_QUERY_COUNT: Final = "dbmon.db.query_count"
-"""How many statements the request sent to databases.
+"""How many statements the request sent to databases, until its span ended.
 
 int, stable; written. Source: otel-dbmon.
 """
 DBMON_DB_DURATION: Final = "dbmon.db.duration"
-"""How long the request waited for databases.
+"""For how long at least one of the request's statements was running; parallel ones count once.
 
 double, stable, unit s; written. Source: otel-dbmon.
 """

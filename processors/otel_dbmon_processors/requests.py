@@ -1,0 +1,132 @@
+"""Takes the ids of starting and ending spans and adds up, for every request in flight, the statements it sent.
+
+A request is what its local root span covers: the first span of a trace in this process. Spans find their request by
+their parent's id, so that two requests of one trace in one process stay apart.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from itertools import islice
+
+from otel_dbmon_processors.guard import Guard
+
+_MAX_SPANS = 20_000
+_MAX_PENDING = 128
+# A statement that spans more than so many separate earlier ones is counted from there on only.
+_MAX_INTERVALS = 64
+
+_Interval = tuple[int, int]
+
+
+class Request:
+    """The statements of one request, in bounded space. Thread safe: threads of one request may end statements at once.
+
+    Args:
+        root_id: Span id of the local root.
+    """
+
+    __slots__ = ("_intervals", "_lock", "_merged", "_pending", "_settled_end", "_settled_ns", "root_id")
+
+    def __init__(self, root_id: int) -> None:
+        self.root_id = root_id
+        self._pending: list[_Interval] = []
+        self._merged = 0
+        # When statements ran: disjoint intervals in order, of which the oldest are kept as a sum only.
+        self._intervals: list[_Interval] = []
+        self._settled_ns = 0
+        self._settled_end = 0
+        self._lock = threading.Lock()
+
+    def add(self, start_ns: int, end_ns: int) -> None:
+        """Count one statement.
+
+        Args:
+            start_ns: When it started, in nanoseconds since the epoch.
+            end_ns: When it ended, likewise.
+        """
+        pending = self._pending
+        pending.append((start_ns, end_ns))
+        if len(pending) >= _MAX_PENDING:
+            with self._lock:
+                self._merge()
+
+    def totals(self) -> tuple[int, int]:
+        """How many statements there were, and for how many nanoseconds at least one of them was running.
+
+        What parallel statements share counts once: it is the request's own time that is asked for.
+        """
+        with self._lock:
+            self._merge()
+            return self._merged, self._settled_ns + sum(end - start for start, end in self._intervals)
+
+    def _merge(self) -> None:
+        count = len(self._pending)
+        pending = self._pending[:count]
+        del self._pending[:count]
+        self._merged += count
+        self._intervals = _union(sorted((*self._intervals, *pending)), self._settled_end)
+        if len(self._intervals) > _MAX_INTERVALS:
+            settled = self._intervals[:-_MAX_INTERVALS]
+            del self._intervals[:-_MAX_INTERVALS]
+            self._settled_ns += sum(end - start for start, end in settled)
+            self._settled_end = settled[-1][1]
+
+
+def _union(intervals: Iterable[_Interval], not_before: int) -> list[_Interval]:
+    """What these intervals, in order of their starts, cover from some moment on: disjoint, in order."""
+    covered: list[_Interval] = []
+    covered_until = not_before
+    for start, end in intervals:
+        if end <= covered_until:
+            continue
+        if covered and start <= covered_until:
+            covered[-1] = (covered[-1][0], end)
+        else:
+            covered.append((max(start, covered_until), end))
+        covered_until = end
+    return covered
+
+
+class Requests:
+    """The requests in flight, found by the ids of their open spans. Thread safe without a lock: it is one dict.
+
+    Args:
+        guard: Counts the spans that were given up because too many were open.
+        max_spans: Most open spans to know; the oldest quarter is given up when there are more.
+    """
+
+    def __init__(self, guard: Guard, max_spans: int = _MAX_SPANS) -> None:
+        self._guard = guard
+        self._max_spans = max_spans
+        self._open: dict[int, Request] = {}
+
+    def reset(self) -> None:
+        """Forget everything; a forked child does not go on with a request of its parent."""
+        self._open = {}
+
+    def begin(self, span_id: int) -> None:
+        """A local root span has started."""
+        self._add(span_id, Request(span_id))
+
+    def join(self, span_id: int, parent_id: int) -> None:
+        """A span has started below a span of this process."""
+        request = self._open.get(parent_id)
+        if request is not None:
+            self._add(span_id, request)
+
+    def end(self, span_id: int) -> Request | None:
+        """A span is ending: the request that it belongs to, or None if there is none or it was given up."""
+        return self._open.pop(span_id, None)
+
+    def _add(self, span_id: int, request: Request) -> None:
+        if len(self._open) >= self._max_spans:
+            self._give_up_oldest()
+        self._open[span_id] = request
+
+    def _give_up_oldest(self) -> None:
+        # A copy, because other threads start and end spans meanwhile; many at once, because finding the oldest is slow.
+        oldest = list(islice(self._open.copy(), max(self._max_spans // 4, 1)))
+        given_up = sum(self._open.pop(span_id, None) is not None for span_id in oldest)
+        self._guard.drop("requests", given_up)
