@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 from otel_dbmon_processors.classify import Reader, summary_of
@@ -46,8 +46,15 @@ class Analysis(_Fields):
     __hash__ = object.__hash__
 
 
+_CHARACTERS_PER_ENTRY = 1024
+_MIN_SEEN = 1024
+_MAX_SYSTEMS = 64
+# How much of a statement is read, in lengths of the longest sanitized text: long lists of literals shrink.
+_RAW_LENGTHS = 16
 #: What is said of a text that could not be analysed: nothing.
 FAILED = Analysis("", "", (), "", "utility", "low", "", "")
+# Remembered of a template whose analysis depends on its literals (FROM 'x').
+_IN_THE_LITERALS = Analysis("", "", (), "", "utility", "low", "", "")
 
 
 class _Analyst:
@@ -94,7 +101,7 @@ class _Analyst:
         )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _analyst_for(dialect: Dialect) -> _Analyst:
     return _Analyst(dialect)
 
@@ -109,25 +116,120 @@ def analyze(statement: str, dialect: str = "") -> Analysis:
     return _analyst_for(dialect_for(dialect)).analyze(statement)
 
 
+class _Memory:
+    """A bounded map in two generations: when the younger one is full, the older one is forgotten."""
+
+    def __init__(self, entries: int, characters: int, longest: int) -> None:
+        self._entries = max(1, entries // 2)
+        self._characters = max(1, characters // 2)
+        self._longest = longest
+        self._held = 0
+        self._lock = threading.Lock()
+        self.young: dict[str, Analysis] = {}
+        self._old: dict[str, Analysis] = {}
+
+    def recall(self, key: str) -> Analysis | None:
+        """What is remembered; what only the older generation knows moves to the younger."""
+        found = self.young.get(key)
+        if found is None:
+            found = self._old.get(key)
+            if found is not None:
+                self.remember(key, found)
+        return found
+
+    def remember(self, key: str, analysis: Analysis) -> None:
+        """Remember, unless the key is too long to be worth its place."""
+        if len(key) > self._longest:
+            return
+        size = len(key) + len(analysis.sanitized) + len(analysis.summary)
+        with self._lock:
+            if len(self.young) >= self._entries or self._held + size > self._characters:
+                self._old, self.young, self._held = self.young, {}, 0
+            self._held += size
+            self.young[key] = analysis
+
+
+class _Room:
+    """What is remembered of one dialect's statements.
+
+    A statement is remembered when it comes a second time: texts with ever new literals shall not push out those that
+    do come again. For the first time there is its template.
+    """
+
+    def __init__(self, dialect: Dialect, entries: int, longest: int, guard: Guard) -> None:
+        self._analyst = _analyst_for(dialect)
+        self._longest = longest
+        self._guard = guard
+        self._seen_limit = max(_MIN_SEEN, entries)
+        self._seen: set[int] = set()
+        self._templates = _Memory(entries, entries * _CHARACTERS_PER_ENTRY, longest)
+        self.statements = _Memory(entries, entries * _CHARACTERS_PER_ENTRY, longest)
+
+    def analyze(self, statement: str) -> Analysis:
+        """What a statement says that is not in the younger generation of ``statements``."""
+        found = self.statements.recall(statement)
+        if found is None:
+            found = self._by_template(statement[: self._longest * _RAW_LENGTHS])
+            mark = hash(statement)
+            if mark in self._seen:
+                self.statements.remember(statement, found)
+            else:
+                if len(self._seen) >= self._seen_limit:
+                    self._seen = set()
+                self._seen.add(mark)
+        return found
+
+    def _by_template(self, statement: str) -> Analysis:
+        analyst, templates = self._analyst, self._templates
+        text = analyst.without_comments(statement)
+        template = analyst.template(text)
+        found = templates.recall(template)
+        if found is None:
+            found = self._by_tidied(template)
+        if found is _IN_THE_LITERALS:
+            found = self._shortened(analyst.analyze_text(analyst.tidy(template), text))
+        return found
+
+    def _by_tidied(self, template: str) -> Analysis:
+        templates = self._templates
+        tidied = self._analyst.tidy(template)
+        # Lists of other lengths and other white space end here: one pattern shall be one object.
+        found = templates.recall(tidied)
+        if found is None:
+            analysis = self._analyst.analyze_tidied(tidied)
+            found = _IN_THE_LITERALS if analysis is None else self._shortened(analysis)
+            templates.remember(tidied, found)
+        if tidied != template:
+            templates.remember(template, found)
+        return found
+
+    def _shortened(self, analysis: Analysis) -> Analysis:
+        if len(analysis.sanitized) <= self._longest:
+            return analysis
+        self._guard.drop("query_text")
+        cut = analysis.sanitized.rfind(" ", 0, self._longest)
+        return analysis._replace(sanitized=analysis.sanitized[: max(cut, 0)])
+
+
 class Analyzer:
-    """Analyses statements and remembers what it found.
+    """Analyses statements and remembers what it found, by statement and by template. Thread safe.
 
     Args:
-        cache_size: How many statements, and how many templates, are remembered at most.
-        max_query_length: Longest sanitized text, in characters.
-        guard: Counts our failures.
+        cache_size: How many statements, and how many templates, of each dialect are remembered at most.
+        max_query_length: Longest sanitized text, in characters; sixteen times as much of a statement is read.
+        guard: Counts our failures and shortened texts.
     """
 
     def __init__(self, cache_size: int = 1000, max_query_length: int = 8192, guard: Guard | None = None) -> None:
         self._cache_size = cache_size
         self._max_query_length = max_query_length
-        self._guard = guard or Guard()
+        self._guard = guard if guard is not None else Guard()
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything, with new locks; for a forked child."""
-        self._lock = threading.Lock()
-        self._cache: dict[tuple[str, str], Analysis] = {}
+        """Forget everything, with new locks; for a forked child, where another thread may have held them."""
+        self._rooms: dict[str, _Room] = {}
+        self._rooms_of_dialects: dict[Dialect, _Room] = {}
 
     def analyze(self, statement: str, system: str = "") -> Analysis:
         """What the statement says; never raises.
@@ -137,7 +239,18 @@ class Analyzer:
             system: A value of ``db.system.name``.
         """
         try:
-            return analyze(statement, system)
+            room = self._rooms.get(system) or self._room(system)
+            return room.statements.young.get(statement) or room.analyze(statement)
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach the service
             self._guard.failed("analysis", error)
             return FAILED
+
+    def _room(self, system: str) -> _Room:
+        dialect = dialect_for(system)
+        room = self._rooms_of_dialects.get(dialect)
+        if room is None:
+            room = _Room(dialect, self._cache_size, self._max_query_length, self._guard)
+            room = self._rooms_of_dialects.setdefault(dialect, room)
+        if len(self._rooms) < _MAX_SYSTEMS:
+            self._rooms[system] = room
+        return room

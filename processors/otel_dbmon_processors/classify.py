@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Optional
 
 from otel_dbmon_processors import keywords
 from otel_dbmon_processors.dialects import Dialect
@@ -100,7 +99,7 @@ class Reader:
         if word.isidentifier():
             return True
         first = word[0]
-        if word[-1] in "?." or (first in "\"`" and word.count(first) & 1):
+        if word[-1] in "?." or (first in '"`' and word.count(first) & 1):
             return False
         return first.isalpha() or first in "_\"`[#'" or (first == "@" and self._dialect.stages)
 
@@ -285,7 +284,7 @@ def _as(reader: Reader, index: int) -> None:
 
 def _defined_name(reader: Reader, index: int) -> str:
     words = reader._words
-    if 0 <= index and words[index] == ")":
+    if index >= 0 and words[index] == ")":
         while index > 0 and words[index] != "(":
             index -= 1
         index -= 1
@@ -294,8 +293,10 @@ def _defined_name(reader: Reader, index: int) -> str:
 
 def _set_operation(reader: Reader, index: int) -> None:
     following = reader._word(index + 1)
-    if reader._word(index) == "UNION" or following in ("ALL", "SELECT", "DISTINCT", "TABLE", "VALUES", "CORRESPONDING") or (
-        following == "(" and reader._word(index + 2) in ("SELECT", "(", "WITH")
+    if (
+        reader._word(index) == "UNION"
+        or following in ("ALL", "SELECT", "DISTINCT", "TABLE", "VALUES", "CORRESPONDING")
+        or (following == "(" and reader._word(index + 2) in ("SELECT", "(", "WITH"))
     ):
         reader.set_operations += 1
         reader._lists = False

@@ -24,9 +24,39 @@ CALL_PREFIXES = frozenset({"IMMEDIATE", "NEXT", "VALUE", "FOR"})
 TRANSACTION_WORDS = frozenset({"TRANSACTION", "WORK", "TRAN"})
 AGGREGATES = frozenset(
     {
-        *("COUNT", "SUM", "AVG", "MIN", "MAX", "STDDEV", "VARIANCE", "ARRAY_AGG", "STRING_AGG", "GROUP_CONCAT", "LISTAGG"),
-        *("JSON_AGG", "JSONB_AGG", "JSON_ARRAYAGG", "JSON_OBJECTAGG", "BOOL_AND", "BOOL_OR", "MEDIAN", "PERCENTILE_CONT"),
-        *("STDDEV_POP", "STDDEV_SAMP", "VAR_POP", "VAR_SAMP", "APPROX_COUNT_DISTINCT", "COUNT_BIG", "ANY_VALUE", "TOTAL"),
+        *(
+            "COUNT",
+            "SUM",
+            "AVG",
+            "MIN",
+            "MAX",
+            "STDDEV",
+            "VARIANCE",
+            "ARRAY_AGG",
+            "STRING_AGG",
+            "GROUP_CONCAT",
+            "LISTAGG",
+        ),
+        *(
+            "JSON_AGG",
+            "JSONB_AGG",
+            "JSON_ARRAYAGG",
+            "JSON_OBJECTAGG",
+            "BOOL_AND",
+            "BOOL_OR",
+            "MEDIAN",
+            "PERCENTILE_CONT",
+        ),
+        *(
+            "STDDEV_POP",
+            "STDDEV_SAMP",
+            "VAR_POP",
+            "VAR_SAMP",
+            "APPROX_COUNT_DISTINCT",
+            "COUNT_BIG",
+            "ANY_VALUE",
+            "TOTAL",
+        ),
     }
 )
 CLAUSE_ENDS = frozenset(
@@ -35,13 +65,23 @@ CLAUSE_ENDS = frozenset(
         *("START", "FOR", "PIVOT", "UNPIVOT", "OPTION", "SAMPLE", "WHEN", "OUTPUT", "PREWHERE", "SETTINGS"),
     }
 )
-TRANSACTIONS = frozenset(
-    {"COMMIT", "ROLLBACK", "START", "SAVEPOINT", "RELEASE", "ABORT"}
-)
+TRANSACTIONS = frozenset({"COMMIT", "ROLLBACK", "START", "SAVEPOINT", "RELEASE", "ABORT"})
 UTILITIES = frozenset(
     {
         *("SHOW", "VACUUM", "ANALYZE", "REINDEX", "CLUSTER", "CHECKPOINT", "DISCARD", "LISTEN", "UNLISTEN", "NOTIFY"),
-        *("FETCH", "CLOSE", "DEALLOCATE", "PREPARE", "KILL", "FLUSH", "OPTIMIZE", "REPAIR", "PRAGMA", "BACKUP", "RESTORE"),
+        *(
+            "FETCH",
+            "CLOSE",
+            "DEALLOCATE",
+            "PREPARE",
+            "KILL",
+            "FLUSH",
+            "OPTIMIZE",
+            "REPAIR",
+            "PRAGMA",
+            "BACKUP",
+            "RESTORE",
+        ),
         *("DBCC", "ATTACH", "DETACH", "COMMENT", "DO", "REFRESH", "MOVE", "RESET", "UNLOCK", "HANDLER", "PURGE"),
     }
 )

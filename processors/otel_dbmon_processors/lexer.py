@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cached_property, lru_cache
-from typing import Optional
+from functools import cache, cached_property
 
 from otel_dbmon_processors.dialects import Dialect, Reading
 
 _FindAll = Callable[[str], list[str]]
-_Match = Callable[..., Optional[re.Match[str]]]
+_Match = Callable[..., re.Match[str] | None]
 
 #: Stands for a ``[`` that nothing closes, so that no pattern looks for its end; taken out of texts before.
 UNCLOSED = "\1"
@@ -40,8 +39,11 @@ _STRING = {
     Reading.EITHER: rf"Q[^Q\\{_END}]*(?:(?:QQ|\\[^Q{_END}])[^Q\\{_END}]*)*(?:Q|\\?{_AT_END}|\\Q{_REST})",
 }
 _TYPOGRAPHIC_STRING = rf"[{_TYPOGRAPHIC}][^{_TYPOGRAPHIC}{_END}]*(?:[{_TYPOGRAPHIC}]|{_AT_END})"
+_DOLLAR_OPENER = rf"\$(?:{_LETTER}\w*)?\$"
 # Hexadecimal, binary and suffixed numbers are a digit and more word characters; `1..2` is two numbers.
-_NUMBER = r"\d\w*(?:\.(?:\d\w*|[eE](?=[+-]\d))?(?!\.))?(?:(?<=[eE])[+-]\d+)?"
+_NUMBER = (
+    r"\d\w*(?:\.(?:\d\w*|[eE](?=[+-]\d))?(?!\.))?(?:(?<=[eE])[+-]\d+)?" + rf"(?:(?!{_DOLLAR_OPENER})[$JOINTS]\w*)*"
+)
 _DOLLAR_QUOTED = rf"\$(?P<tag>(?:{_LETTER}\w*)?)\$.*?(?:\$(?P=tag)\$\d*|{_AT_END})"
 _ALTERNATIVE_QUOTED = "[nN]?[qQ]'(?:{})".format(
     "|".join(
@@ -52,7 +54,6 @@ _ALTERNATIVE_QUOTED = "[nN]?[qQ]'(?:{})".format(
         ]
     )
 )
-_DOLLAR_OPENER = rf"\$(?:{_LETTER}\w*)?\$"
 _STAGE = r"@[\w$.]+(?:/(?![*/])[\w$.=-]*)*"
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _LONE_RETURN = re.compile(r"\r(?!\n)")
@@ -208,12 +209,12 @@ class _Patterns:
             *([_STAGE, "@"] if stage else []),
             *([r"\["] if bracket else []),
         ]
-        return self._compile(_splitter(kept, self._literals(_NUMBER))).findall
+        return self._compile(_splitter(kept, self._literals())).findall
 
     @cached_property
     def strange(self) -> re.Pattern[str]:
         """For texts with literals that begin like a word or a parameter."""
-        literals = self._literals(rf"\.?{_NUMBER}")
+        literals = self._literals(r"\.?")
         return self._compile(_splitter(self._whole_words(), [*_strange_literals(self._dialect), *literals]))
 
     @cached_property
@@ -221,13 +222,13 @@ class _Patterns:
         """Everything up to the next comment."""
         comment = "|".join(re.escape(sign) + after for sign, after in _comment_signs(self._dialect))
         kept = [*self._whole_words("/#-"), rf"(?!{comment})[/#-]"]
-        literals = self._literals(rf"\.?{_NUMBER}")[:-1]
+        literals = self._literals(r"\.?")[:-1]
         return self._compile("(?:{})*".format("|".join([*_strange_literals(self._dialect), *kept, *literals]))).match
 
     @cached_property
     def string(self) -> _Match:
         """Any literal with quotes."""
-        return self._compile("|".join([*_strange_literals(self._dialect), *self._literals("")[:2]])).match
+        return self._compile("|".join([*_strange_literals(self._dialect), *self._literals()[:2]])).match
 
     @cached_property
     def dollar_opener(self) -> _Match:
@@ -265,7 +266,7 @@ class _Patterns:
         parameters = rf"[@:$]{{1,2}}(?:[\w$]+|{names})|%(?:\(\w+\))?s\b"
         return rf"{name}|[(),;?]|{hashed}{stage}{parameters}|[=<>+*/|&^~!%-]+|[@:$\[\]{{}}]"
 
-    def _literals(self, number: str) -> list[str]:
+    def _literals(self, before_number: str = "") -> list[str]:
         """What becomes a ``?``; strings first, the end of the text last."""
         dialect = self._dialect
         return [
@@ -273,7 +274,7 @@ class _Patterns:
             _string('"', dialect.backslash_escapes) if dialect.double_quoted_literals is Reading.YES else rf'"{_REST}',
             rf"`{_REST}",
             *([_TYPOGRAPHIC_STRING] if self._extra else []),
-            number,
+            before_number + _NUMBER.replace("JOINTS", "#" if dialect.hash_in_names else ""),
             _END,
         ]
 
@@ -300,7 +301,7 @@ class _Patterns:
         ]
 
 
-@lru_cache(maxsize=None)
+@cache
 def lexer_for(dialect: Dialect) -> Lexer:
     """The lexer of a dialect, the same one every time."""
     return Lexer(dialect)
@@ -348,15 +349,16 @@ def _cut_off(dialect: Dialect) -> list[str]:
 
 def _parameter_signs(dialect: Dialect) -> list[str]:
     """What stands before the number of a numbered parameter; a colon also stands in the middle of slices."""
-    return [r"[\s(,=<>+*/|-]:" if sign == ":" else re.escape(sign) for sign in dialect.numbered_parameters]
+    return [r"(?<![^\s(,=<>+*/|-]):" if sign == ":" else re.escape(sign) for sign in dialect.numbered_parameters]
 
 
 def _comment_signs(dialect: Dialect) -> list[tuple[str, str]]:
     """Beginnings of comments, with a pattern of what has to follow."""
-    space = rf"(?=[\s{_END}])"
-    signs = [("/*", ""), ("--", space if dialect.dashes_need_space else "")]
+    # What a comment would leave behind after dashes is white space as well.
+    signs = [("/*", ""), ("--", rf"(?=[\s{_END}/#-])" if dialect.dashes_need_space else "")]
     if dialect.hash_comments is not Reading.NO:
-        signs.append(("#", space if dialect.hash_comments is Reading.EITHER else ""))
+        # Where nobody knows: `#t` is a name, `#>` and `#-` are operators.
+        signs.append(("#", r"(?![\w>?]|-(?!-))" if dialect.hash_comments is Reading.EITHER else ""))
     if dialect.slash_comments:
         signs.append(("//", ""))
     return signs
