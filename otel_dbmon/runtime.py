@@ -9,7 +9,7 @@ import threading
 from otel_dbmon.ending import Ending
 from otel_dbmon.export import MetricExport
 from otel_dbmon.logs import SafeLogRecords
-from otel_dbmon.pools import SqlalchemyPools
+from otel_dbmon.pools import Pools
 from otel_dbmon.prometheus import PrometheusEndpoint
 from otel_dbmon.settings import Settings
 from otel_dbmon_processors.guard import Guard
@@ -28,7 +28,7 @@ class Runtime:
         pipeline: The path of one statement.
         span_processor: Feeds the pipeline from spans and rewrites them.
         log_processor: Makes error texts in log records safe.
-        pools: Connection pools of the engines seen.
+        pools: Connection pools, as far as they were seen.
         export: Adds our points to what metric readers collect.
         endpoint: The Prometheus endpoint, or None where it is switched off.
         ending: Exports what is left when the process ends.
@@ -40,7 +40,7 @@ class Runtime:
         self.pipeline = Pipeline(settings.config(), self.guard)
         self.span_processor = DatabaseSpanProcessor(self.pipeline)
         self.log_processor = SafeLogRecords(self.guard)
-        self.pools = SqlalchemyPools(self.pipeline.config, self.guard)
+        self.pools = Pools(self.pipeline.config, self.guard, settings.pools)
         self.export = MetricExport(self.pipeline.aggregator, self.guard, [self.pools] if settings.pools else [])
         self.endpoint = PrometheusEndpoint.from_environment(settings, self.guard) if settings.prometheus else None
         self.ending = Ending(settings.shutdown_timeout / 1000, self._has_counted, self.guard)

@@ -27,6 +27,7 @@ def complete(runtime: Runtime) -> None:
         from otel_dbmon.instrumentation import psycopg
 
         psycopg.complete(runtime.pipeline)
+        runtime.pools.await_psycopg_pool()
     if _is_instrumented("psycopg2", "Psycopg2Instrumentor"):
         from otel_dbmon.instrumentation import psycopg2
 

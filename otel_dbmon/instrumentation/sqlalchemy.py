@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, Dialect, Engine, ExceptionContext
 
 from otel_dbmon.instrumentation import driver
 from otel_dbmon.instrumentation.statement import fail
-from otel_dbmon.pools import SqlalchemyPools
+from otel_dbmon.pools import Pools
 from otel_dbmon.runtime import logger
 from otel_dbmon.scopes import is_disabled_by_user
 from otel_dbmon_processors.guard import Guard
@@ -26,7 +26,7 @@ _traced: weakref.WeakSet[Dialect] = weakref.WeakSet()
 _completed = False
 
 
-def complete(pipeline: Pipeline, pools: SqlalchemyPools) -> None:
+def complete(pipeline: Pipeline, pools: Pools) -> None:
     """Instrument SQLAlchemy where contrib refuses to, and listen to all engines, those that exist included.
 
     Args:
@@ -52,7 +52,7 @@ def _is_newer_than_upstream_allows() -> bool:
     return newer and not is_disabled_by_user("sqlalchemy")
 
 
-def _trace_each_engine_once(pipeline: Pipeline, pools: SqlalchemyPools) -> None:
+def _trace_each_engine_once(pipeline: Pipeline, pools: Pools) -> None:
     """Keep contrib from tracing an engine twice, as it does with async engines: the first span would never end."""
     tracer_class: Any = EngineTracer
     trace_engine = tracer_class.__init__
@@ -70,7 +70,7 @@ def _trace_each_engine_once(pipeline: Pipeline, pools: SqlalchemyPools) -> None:
 class _Connected:
     """Traces engines made by a ``create_engine`` that the application had imported before contrib wrapped it."""
 
-    def __init__(self, guard: Guard, pools: SqlalchemyPools) -> None:
+    def __init__(self, guard: Guard, pools: Pools) -> None:
         self._guard = guard
         self._pools = pools
 
