@@ -16,6 +16,7 @@ from otel_dbmon import exporting, sdk, settings
 from otel_dbmon.runtime import Runtime, logger, start
 from otel_dbmon.sampling import RecordUnsampled
 from otel_dbmon.scopes import is_database_scope
+from otel_dbmon_processors.processor import DatabaseSpanProcessor
 
 _attached: weakref.WeakSet[object] = weakref.WeakSet()
 
@@ -72,7 +73,7 @@ def attach(tracer_provider: object = None, meter_provider: object = None, logger
 
 
 def _attach_spans(runtime: Runtime, provider: TracerProvider) -> None:
-    sdk.put_span_processor_first(provider, runtime.span_processor)
+    sdk.put_span_processor_first(provider, DatabaseSpanProcessor(runtime.pipeline))
     if runtime.settings.record_unsampled:
         sdk.wrap_samplers(provider, is_database_scope, RecordUnsampled)
 

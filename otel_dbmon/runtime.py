@@ -14,7 +14,6 @@ from otel_dbmon.prometheus import PrometheusEndpoint
 from otel_dbmon.settings import Settings
 from otel_dbmon_processors.guard import Guard
 from otel_dbmon_processors.pipeline import Pipeline
-from otel_dbmon_processors.processor import DatabaseSpanProcessor
 
 logger = logging.getLogger("otel_dbmon")
 
@@ -26,7 +25,6 @@ class Runtime:
         settings: Where all of it comes from.
         guard: Counts our failures and drops.
         pipeline: The path of one statement.
-        span_processor: Feeds the pipeline from spans and rewrites them.
         log_processor: Makes error texts in log records safe.
         pools: Connection pools, as far as they were seen.
         export: Adds our points to what metric readers collect.
@@ -38,7 +36,6 @@ class Runtime:
         self.settings = settings
         self.guard = Guard()
         self.pipeline = Pipeline(settings.config(), self.guard)
-        self.span_processor = DatabaseSpanProcessor(self.pipeline)
         self.log_processor = SafeLogRecords(self.guard)
         self.pools = Pools(self.pipeline.config, self.guard, settings.pools)
         self.export = MetricExport(self.pipeline.aggregator, self.guard, [self.pools] if settings.pools else [])

@@ -15,7 +15,6 @@ from otel_dbmon_processors.analysis import Analysis
 from otel_dbmon_processors.observation import ErrorFacts, Origin
 from otel_dbmon_processors.pipeline import Pipeline
 from otel_dbmon_processors.points import NANOSECONDS
-from otel_dbmon_processors.requests import Request
 from otel_dbmon_semconv import attributes as names
 
 #: Systems whose statements are not SQL: there is nothing we could sanitize or count.
@@ -47,31 +46,31 @@ class DatabaseSpanProcessor(SpanProcessor):
         self._config = pipeline.config
         self._requests = pipeline.requests
         self._shapes = spans.Shapes()
+        self._sees_endings = False
         self._found: dict[tuple[Analysis, Origin], dict[str, Any]] = {}
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Learn which request the span belongs to; instrumentations set attributes after the start."""
         try:
-            parent = span.parent
-            if parent is not None and not parent.is_remote:
-                self._requests.join(span.context.span_id, parent.span_id)
-            elif span.kind is not SpanKind.CLIENT:
-                # A statement of a script is a root as well, and a client's.
-                self._requests.begin(span.context.span_id)
+            # A client's span is no part of a request that others could be below, and a script's statement no request.
+            if spans.kind_of(span) is SpanKind.CLIENT:
+                return
+            parent_id = spans.local_parent_id(span)
+            if parent_id:
+                self._requests.join(spans.id_of(span), parent_id)
+            else:
+                self._requests.begin(spans.id_of(span))
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach the service
             self._pipeline.guard.failed("request", error)
 
     def _on_ending(self, span: Span) -> None:
+        self._sees_endings = True
         self._process(span)
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Catch the spans that never came through ``_on_ending``."""
-        try:
-            if spans.is_done(span):
-                return
-        except Exception as error:  # noqa: BLE001 - nothing of ours may reach the service
-            self._pipeline.guard.failed("span", error)
-        self._process(span)
+        """Do it here where a vendor's wrapper swallows ``_on_ending``, which it does always or never."""
+        if not self._sees_endings:
+            self._process(span)
 
     def shutdown(self) -> None:
         """Nothing to end: metrics are collected by readers, spans are exported by others."""
@@ -82,16 +81,14 @@ class DatabaseSpanProcessor(SpanProcessor):
 
     def _process(self, span: ReadableSpan) -> None:
         try:
-            request = self._requests.end(span.context.span_id)
             attributes = spans.attributes_of(span)
             shape = self._shapes[tuple(attributes)]
             if shape.text:
-                self._process_statement(span, attributes, shape, request)
-            elif request is not None and request.root_id == span.context.span_id:
-                self._sum_up(span, request)
+                self._process_statement(span, attributes, shape)
+            if spans.kind_of(span) is not SpanKind.CLIENT:
+                self._end_request(span)
             if spans.needs_cleaning(span, shape):
                 spans.clean(span, shape, self._shapes, self._config.redact_urls)
-            spans.mark_done(span)
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach the service
             self._pipeline.guard.failed("span", error)
             self._blank(span)
@@ -99,18 +96,19 @@ class DatabaseSpanProcessor(SpanProcessor):
     def _blank(self, span: ReadableSpan) -> None:
         try:
             spans.blank(span)
-            spans.mark_done(span)
         except Exception as error:  # noqa: BLE001 - see above
             self._pipeline.guard.failed("blank", error)
 
-    def _sum_up(self, span: ReadableSpan, request: Request) -> None:
+    def _end_request(self, span: ReadableSpan) -> None:
+        span_id = spans.id_of(span)
+        request = self._requests.end(span_id)
+        if request is None or request.root_id != span_id:
+            return
         count, duration_ns = request.totals()
         if count or span.kind in _REQUEST_KINDS:
             spans.add(span, {names.DBMON_DB_QUERY_COUNT: count, names.DBMON_DB_DURATION: duration_ns / NANOSECONDS})
 
-    def _process_statement(
-        self, span: ReadableSpan, attributes: Mapping[str, Any], shape: spans.Shape, request: Request | None
-    ) -> None:
+    def _process_statement(self, span: ReadableSpan, attributes: Mapping[str, Any], shape: spans.Shape) -> None:
         observation = spans.observation_of(span, attributes, shape)
         origin = observation.origin
         if origin.system in _NOT_SQL:
@@ -118,6 +116,7 @@ class DatabaseSpanProcessor(SpanProcessor):
             spans.rewrite_statement(span, attributes, shape, span.name, kept, {})
             return
         analysis, slow = self._pipeline.observe(observation)
+        request = self._requests.find(observation.parent_id)
         if request is not None:
             request.add(observation.start_ns, observation.start_ns + observation.duration_ns)
         found = self._found.get((analysis, origin)) or self._remember(analysis, origin)

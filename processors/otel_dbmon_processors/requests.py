@@ -57,6 +57,8 @@ class Request:
 
         What parallel statements share counts once: it is the request's own time that is asked for.
         """
+        if not self._pending and not self._merged:
+            return 0, 0
         with self._lock:
             self._merge()
             return self._merged, self._settled_ns + sum(end - start for start, end in self._intervals)
@@ -108,22 +110,25 @@ class Requests:
 
     def begin(self, span_id: int) -> None:
         """A local root span has started."""
-        self._add(span_id, Request(span_id))
+        self._open[span_id] = Request(span_id)
+        if len(self._open) > self._max_spans:
+            self._give_up_oldest()
 
     def join(self, span_id: int, parent_id: int) -> None:
         """A span has started below a span of this process."""
         request = self._open.get(parent_id)
         if request is not None:
-            self._add(span_id, request)
+            self._open[span_id] = request
+            if len(self._open) > self._max_spans:
+                self._give_up_oldest()
+
+    def find(self, span_id: int) -> Request | None:
+        """The request that this open span belongs to, or None."""
+        return self._open.get(span_id)
 
     def end(self, span_id: int) -> Request | None:
         """A span is ending: the request that it belongs to, or None if there is none or it was given up."""
         return self._open.pop(span_id, None)
-
-    def _add(self, span_id: int, request: Request) -> None:
-        if len(self._open) >= self._max_spans:
-            self._give_up_oldest()
-        self._open[span_id] = request
 
     def _give_up_oldest(self) -> None:
         # A copy, because other threads start and end spans meanwhile; many at once, because finding the oldest is slow.

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.trace import SpanKind
 from opentelemetry.trace.status import Status, StatusCode
 
 from otel_dbmon_processors.observation import ErrorFacts, Observation, Origin
@@ -36,6 +37,8 @@ _URL_KEYS = frozenset(
 )
 _MESSAGE_KEYS = frozenset({names.EXCEPTION_MESSAGE, names.ERROR_MESSAGE})
 _STACKTRACE_KEYS = frozenset({names.EXCEPTION_STACKTRACE})
+# A span context is a tuple, and its properties are calls of Python.
+_SPAN_ID, _IS_REMOTE = 1, 2
 _MAX_SHAPES = 512
 _MAX_ORIGINS = 64
 
@@ -129,24 +132,21 @@ class Shapes(dict[tuple[str, ...], Shape]):
         return shape
 
 
-def attributes_of(span: Any) -> dict[str, Any]:
-    """The span's attributes as they are now, to be read only.
-
-    Raises:
-        AttributeError: The SDK keeps its attributes elsewhere; the caller fails closed.
-    """
-    attributes: dict[str, Any] = span._attributes._dict
-    return attributes
+#: The span's attributes as they are now, to be read only. (This and the next run no Python: each query's span asks.)
+attributes_of: Callable[[Any], dict[str, Any]] = attrgetter("_attributes._dict")
+kind_of: Callable[[Any], SpanKind] = attrgetter("_kind")
 
 
-def is_done(span: Any) -> bool:
-    """Whether this span went through ``_on_ending``; some vendors' wrappers swallow that call."""
-    return "_dbmon_done" in span._attributes.__dict__
+def id_of(span: Any) -> int:
+    """The span's own id."""
+    span_id: int = span._context[_SPAN_ID]
+    return span_id
 
 
-def mark_done(span: Any) -> None:
-    """Remember, on the object that the span shares with its read-only twin, that it was seen."""
-    span._attributes._dbmon_done = True
+def local_parent_id(span: Any) -> int:
+    """The id of the parent if that is a span of this process, else 0."""
+    parent = span._parent
+    return 0 if parent is None or parent[_IS_REMOTE] else parent[_SPAN_ID]
 
 
 def remember_error(span: Any, facts: ErrorFacts) -> None:
@@ -158,7 +158,6 @@ def observation_of(span: Any, attributes: Mapping[str, Any], shape: Shape) -> Ob
     """What an ending span with a statement says about that statement."""
     text = attributes[shape.text]
     start = span._start_time
-    # Contexts are tuples, and their properties cost more than all else here.
     trace_id, span_id, _, flags, *_ = span._context
     parent = span._parent
     error = None
@@ -168,17 +167,20 @@ def observation_of(span: Any, attributes: Mapping[str, Any], shape: Shape) -> Ob
         or names.ERROR_TYPE in attributes
     ):
         error = _error_of(span, attributes, shape)
-    return Observation(
+    duration = span._end_time - start
+    fields = (
         text if type(text) is str else _text(text),
         shape.origin(attributes),
         start,
-        max(span._end_time - start, 0),
+        duration if duration > 0 else 0,
         error,
         trace_id,
         span_id,
-        parent[1] if parent is not None else 0,
+        parent[_SPAN_ID] if parent is not None else 0,
         flags & 1 == 1,
     )
+    # Without the call of Python that the class itself would make.
+    return tuple.__new__(Observation, fields)
 
 
 def _text(value: object) -> str:
@@ -266,12 +268,8 @@ def clean(span: Any, shape: Shape, shapes: Shapes, redact_urls: bool) -> None:
 
 def needs_cleaning(span: Any, shape: Shape) -> bool:
     """Whether anything besides the statement could hold a value: a quick look, for spans without trouble are many."""
-    return bool(shape.is_unsafe or span._status.description or _any(span._events) or _any(span._links))
-
-
-def _any(held: Any) -> bool:
-    # The length of the SDK's bounded list takes a call of Python; its deque doesn't.
-    return bool(getattr(held, "_dq", held))
+    # The length of the SDK's bounded lists would take calls of Python; their deques' does not.
+    return bool(shape.is_unsafe or span._status.description or span._events._dq or span._links._dq)
 
 
 def _clean_holder(holder: Any, shapes: Shapes, redact_urls: bool) -> None:
