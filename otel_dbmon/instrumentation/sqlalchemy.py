@@ -24,6 +24,8 @@ from otel_dbmon_processors.pipeline import Pipeline
 # Not by engine: `engine.execution_options()` makes another one of the same dialect, which shares the listeners.
 _traced: weakref.WeakSet[Dialect] = weakref.WeakSet()
 _completed = False
+#: What contrib listens to for its own metric of pools.
+_POOL_EVENTS = frozenset({"connect", "close", "checkin", "checkout"})
 
 
 def complete(pipeline: Pipeline, pools: Pools) -> None:
@@ -38,6 +40,7 @@ def complete(pipeline: Pipeline, pools: Pools) -> None:
         return
     _completed = True
     _trace_each_engine_once(pipeline, pools)
+    _leave_pools_alone()
     instrumentor = SQLAlchemyInstrumentor()
     if not instrumentor.is_instrumented_by_opentelemetry and _is_newer_than_upstream_allows():
         instrumentor.instrument(skip_dep_check=True, meter_provider=NoOpMeterProvider())
@@ -65,6 +68,20 @@ def _trace_each_engine_once(pipeline: Pipeline, pools: Pools) -> None:
             driver.complete(engine, pipeline)
 
     tracer_class.__init__ = trace_engine_once
+
+
+def _leave_pools_alone() -> None:
+    """Keep contrib from listening to pools: what it counts there is wrong, never exported, and 4 us of each checkout."""
+    tracer_class: Any = EngineTracer
+    listen = getattr(tracer_class, "_register_event_listener", None)
+    if listen is None:
+        return
+
+    def listen_elsewhere(_: object, target: Engine, identifier: str, *args: Any, **kwargs: Any) -> None:
+        if identifier not in _POOL_EVENTS:
+            listen(target, identifier, *args, **kwargs)
+
+    tracer_class._register_event_listener = classmethod(listen_elsewhere)
 
 
 class _Connected:
