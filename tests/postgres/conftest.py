@@ -12,7 +12,31 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "otel_dbmon"))
 
 from cluster import Cluster, Unavailable
+from matrix import CLIENTS, COLUMNS, LISTED
 from server import Server
+
+_counts: dict[tuple[str, str], str] = {}
+
+
+@pytest.fixture(scope="session")
+def matrix() -> dict[tuple[str, str], str]:
+    """What the cells counted, for the table at the end."""
+    return _counts
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the matrix, whatever was asked to be reported."""
+    if not _counts:
+        return
+    clients = [client for client in CLIENTS if any(cell[0] == client for cell in _counts)]
+    terminalreporter.section("statements: by the server, by our metric, by spans")
+    terminalreporter.write_line(" " * 18 + "".join(f"{client:>12}" for client in clients))
+    for column in COLUMNS:
+        counts = "".join(f"{_counts.get((client, column), '.'):>12}" for client in clients)
+        terminalreporter.write_line(f"{column:18}{counts}")
+    terminalreporter.write_line("Batches (executemany, pipeline) are one span that holds its number of operations.")
+    for column, (_, why) in LISTED.items():
+        terminalreporter.write_line(f"* {column}: {why}")
 
 
 @pytest.fixture(scope="session")
