@@ -1,7 +1,8 @@
 """Takes the ids of starting and ending spans and adds up, for every request in flight, the statements it sent.
 
 A request is what its local root span covers: the first span of a trace in this process. Spans find their request by
-their parent's id, so that two requests of one trace in one process stay apart.
+their parent's id, so that two requests of one trace in one process stay apart. Spans of kind CLIENT, which almost all
+statements are, take themselves to be leaves: nothing below one finds the request, and they cost nothing at their start.
 """
 
 from __future__ import annotations
