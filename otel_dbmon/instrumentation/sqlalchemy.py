@@ -71,7 +71,7 @@ def _trace_each_engine_once(pipeline: Pipeline, pools: Pools) -> None:
 
 
 def _leave_pools_alone() -> None:
-    """Keep contrib from listening to pools: what it counts there is wrong, never exported, and 4 us of each checkout."""
+    """Keep contrib from listening to pools: what it counts is wrong, never exported, and 4 us of each checkout."""
     tracer_class: Any = EngineTracer
     listen = getattr(tracer_class, "_register_event_listener", None)
     if listen is None:
