@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import weakref
 from collections.abc import Callable
 
@@ -21,11 +22,15 @@ from otel_dbmon_processors.processor import DatabaseSpanProcessor
 _attached: weakref.WeakSet[object] = weakref.WeakSet()
 
 
+#: What multiprocessing starts beside the first process that it spawns: it inherits the launcher and serves nobody.
+_RESOURCE_TRACKER = "from multiprocessing.resource_tracker import main"
+
+
 def is_enabled() -> bool:
-    """Whether neither ``OTEL_DBMON_ENABLED`` nor ``OTEL_SDK_DISABLED`` switches us off."""
+    """Whether neither ``OTEL_DBMON_ENABLED`` nor ``OTEL_SDK_DISABLED`` switches us off, and this is a service."""
     if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return False
-    return settings.load().enabled
+    return settings.load().enabled and not any(word.startswith(_RESOURCE_TRACKER) for word in sys.orig_argv)
 
 
 def pre_instrument() -> None:

@@ -18,6 +18,8 @@ DEFAULTS = {
     "OTEL_METRICS_EXPORTER": "otlp",
     "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
     "OTEL_SEMCONV_STABILITY_OPT_IN": "database",
+    # What is left is the process: the host has its own agent, and its disks and sockets are a hundred series.
+    "OTEL_PYTHON_SYSTEM_METRICS_EXCLUDED_METRICS": "system.*,process.runtime.*,cpython.*",
 }
 
 

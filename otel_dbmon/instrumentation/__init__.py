@@ -36,6 +36,10 @@ def complete(runtime: Runtime) -> None:
         from otel_dbmon.instrumentation import asyncpg
 
         asyncpg.complete(runtime.pipeline)
+    if _CONTRIB + "system_metrics" in sys.modules:
+        from otel_dbmon.instrumentation import system_metrics
+
+        system_metrics.complete(runtime.guard)
 
 
 def _is_instrumented(library: str, instrumentor: str) -> bool:
