@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-# What a password holds that was not escaped: the parser took a part of it for the host or the database.
-_MISREAD = ("@", "://")
-
 
 class Target(NamedTuple):
     """Where a pool's connections go.
@@ -27,9 +24,12 @@ class Target(NamedTuple):
 
     @classmethod
     def of(cls, system: str, namespace: object, address: object, port: object, name: str = "") -> Target:
-        """A target from whatever a URL or a connection string says; what may be a part of a password is left out."""
-        number = str(port or "")
-        return cls(system, _safe(namespace), _safe(address), int(number) if number.isdecimal() else 0, name)
+        """A target from whatever a URL or a connection string says; where a password was misread, only the product."""
+        host, database, number = str(address or ""), str(namespace or ""), str(port or "")
+        # A password that was not escaped: the parser took a part of it for the host, the rest for the database.
+        if "@" in host or (host and "@" in database) or "://" in database:
+            return cls(system, name=name)
+        return cls(system, database, host, int(number) if number.isdecimal() else 0, name)
 
     @property
     def database(self) -> str:
@@ -51,8 +51,3 @@ class Target(NamedTuple):
         """Whether a statement seen there may have come from this pool; what either side does not know, matches."""
         known = ((self.namespace, namespace), (self.address, address), (self.port, port))
         return all(mine == its for mine, its in known if mine and its)
-
-
-def _safe(value: object) -> str:
-    text = str(value or "")
-    return "" if any(sign in text for sign in _MISREAD) else text
