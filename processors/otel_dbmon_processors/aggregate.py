@@ -66,9 +66,12 @@ class Aggregator:
         """
         pending = self._pending
         pending.append((analysis, slow, observation[1:]))
-        waiting = len(pending)
+        if len(pending) >= _BATCH:
+            self._tally_batch()
+
+    def _tally_batch(self) -> None:
         # Whoever finds enough of them tallies them, unless somebody is at it and keeps up.
-        if waiting >= _BATCH and self._lock.acquire(blocking=waiting >= _MOST_PENDING):
+        if self._lock.acquire(blocking=len(self._pending) >= _MOST_PENDING):
             try:
                 self._tally_pending()
             finally:

@@ -8,7 +8,7 @@ statements are, take themselves to be leaves: nothing below one finds the reques
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 
 from otel_dbmon_processors.guard import Guard
@@ -104,10 +104,12 @@ class Requests:
         self._guard = guard
         self._max_spans = max_spans
         self._open: dict[int, Request] = {}
+        #: The request that the open span of this id belongs to, or None. (Each statement asks: no call of Python.)
+        self.find: Callable[[int], Request | None] = self._open.get
 
     def reset(self) -> None:
         """Forget everything; a forked child does not go on with a request of its parent."""
-        self._open = {}
+        self._open.clear()
 
     def begin(self, span_id: int) -> None:
         """A local root span has started."""
@@ -122,10 +124,6 @@ class Requests:
             self._open[span_id] = request
             if len(self._open) > self._max_spans:
                 self._give_up_oldest()
-
-    def find(self, span_id: int) -> Request | None:
-        """The request that this open span belongs to, or None."""
-        return self._open.get(span_id)
 
     def end(self, span_id: int) -> Request | None:
         """A span is ending: the request that it belongs to, or None if there is none or it was given up."""

@@ -38,7 +38,7 @@ _URL_KEYS = frozenset(
 _MESSAGE_KEYS = frozenset({names.EXCEPTION_MESSAGE, names.ERROR_MESSAGE})
 _STACKTRACE_KEYS = frozenset({names.EXCEPTION_STACKTRACE})
 # A span context is a tuple, and its properties are calls of Python.
-_SPAN_ID, _IS_REMOTE = 1, 2
+_TRACE_ID, _SPAN_ID, _IS_REMOTE, _TRACE_FLAGS = 0, 1, 2, 3
 _MAX_SHAPES = 512
 _MAX_ORIGINS = 64
 
@@ -50,6 +50,7 @@ class Shape:
         text: Key of the SQL statement, "" if there is none; ``texts`` are all keys that hold it.
         texts: Keys that hold a SQL statement, the one that is believed first.
         system: Key that holds the database system, "" if there is none; likewise ``namespace``, ``address``, ``port``.
+        has_error: Whether an attribute says that the operation failed.
         removed: Keys that never leave: bound parameters and connection strings always, contrib's wrong names where
             there is a statement.
         urls: Keys whose values are URLs or parts of one.
@@ -63,6 +64,7 @@ class Shape:
         "_origins",
         "_where",
         "address",
+        "has_error",
         "is_plain",
         "is_unsafe",
         "messages",
@@ -79,6 +81,7 @@ class Shape:
     def __init__(self, keys: tuple[str, ...]) -> None:
         self.texts = tuple(key for key in TEXT_KEYS if key in keys)
         self.text = self.texts[0] if self.texts else ""
+        self.has_error = names.ERROR_TYPE in keys
         self.system = _first(keys, names.DB_SYSTEM_NAME, names.DB_SYSTEM)
         self.namespace = _first(keys, names.DB_NAMESPACE, names.DB_NAME)
         self.address = _first(keys, names.SERVER_ADDRESS, names.NET_PEER_NAME)
@@ -150,22 +153,19 @@ def local_parent_id(span: Any) -> int:
 
 
 def remember_error(span: Any, facts: ErrorFacts) -> None:
-    """Keep what an engine hook knows about the failure until the span ends."""
+    """Keep what an engine hook knows about the failure until the span ends, whatever its status will be."""
     span._dbmon_error = facts
+    span.set_attribute(names.ERROR_TYPE, facts.exception or facts.type)
 
 
 def observation_of(span: Any, attributes: Mapping[str, Any], shape: Shape) -> Observation:
     """What an ending span with a statement says about that statement."""
     text = attributes[shape.text]
     start = span._start_time
-    trace_id, span_id, _, flags, *_ = span._context
+    context = span._context
     parent = span._parent
     error = None
-    if (
-        span._status.status_code is StatusCode.ERROR
-        or "_dbmon_error" in span.__dict__
-        or names.ERROR_TYPE in attributes
-    ):
+    if shape.has_error or span._status.status_code is StatusCode.ERROR:
         error = _error_of(span, attributes, shape)
     duration = span._end_time - start
     fields = (
@@ -174,10 +174,10 @@ def observation_of(span: Any, attributes: Mapping[str, Any], shape: Shape) -> Ob
         start,
         duration if duration > 0 else 0,
         error,
-        trace_id,
-        span_id,
+        context[_TRACE_ID],
+        context[_SPAN_ID],
         parent[_SPAN_ID] if parent is not None else 0,
-        flags & 1 == 1,
+        context[_TRACE_FLAGS] & 1 == 1,
     )
     # Without the call of Python that the class itself would make.
     return tuple.__new__(Observation, fields)

@@ -279,13 +279,13 @@ def test_evicted_tallies_lose_nothing() -> None:
 
 
 def test_analyses_are_let_go() -> None:
-    """Statements that are not seen again leave no more than the cache's size of analyses behind."""
+    """Statements that are not seen again leave no more than the cache's size of analyses and one batch behind."""
     bench = Bench(cache_size=32)
     for number in range(500):
         bench.record(run(), Statement(collections=(f"t{number}",)))
     gc.collect()
 
-    assert sum(isinstance(thing, Statement) for thing in gc.get_objects()) <= 2 * 32
+    assert sum(isinstance(thing, Statement) for thing in gc.get_objects()) <= 2 * 32 + 256
 
 
 def test_distinct_statements_cost_a_bounded_amount_of_memory() -> None:
@@ -344,6 +344,8 @@ def test_a_statement_run_by_a_finalizer_inside_the_aggregator_does_not_deadlock(
     worker.join(10)
 
     assert not worker.is_alive()
+    list(aggregator.collect())
+    # The first collection itself set it off.
     duration = next(iter(aggregator.collect()))
     assert sorted(count(point) for point in duration.points) == [1, 1]
 
