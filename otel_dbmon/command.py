@@ -11,7 +11,7 @@ from otel_dbmon import __version__
 _MISSING_EXTRA = 'This command needs the "cli" extra: pip install "otel-dbmon[cli]"'
 #: The exit codes that shells give to a command that Ctrl-C or a closed pipe ended.
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
-_USAGE_ERROR = 2
+_FAILED, _USAGE_ERROR = 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,9 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:
-        # The reader has seen enough. Python flushes once more at exit and must not find the closed pipe then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()
         return _BROKEN_PIPE
+    except OSError as error:
+        _give_up_stdout()
+        sys.stderr.write(f"otel-dbmon: {error.strerror}\n")
+        return _FAILED
     return code
 
 
@@ -67,6 +70,11 @@ def _run_cli(arguments: list[str]) -> int:
         sys.stderr.write(_MISSING_EXTRA + "\n")
         return _USAGE_ERROR
     return run(arguments)
+
+
+def _give_up_stdout() -> None:
+    # Python flushes once more at exit, and must not find the closed pipe or the full disk then.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print_anything() -> None:

@@ -138,7 +138,7 @@ Examples:
 )
 @click.option("--serve", is_flag=True, help="Stay up after the report, until Ctrl-C.")
 @click.option(
-    "--duration", type=click.FloatRange(1, 3600), default=20, show_default=True, metavar="SECONDS", help="Of traffic."
+    "--duration", type=click.FloatRange(5, 3600), default=20, show_default=True, metavar="SECONDS", help="Of traffic."
 )
 @click.option(
     "--output",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -69,6 +70,8 @@ def run_demo(options: Options) -> int:
     Returns:
         0 if everything was seen that should be, 1 if not, 2 if the demo's extra is missing.
     """
+    # A shop that is left behind would run for ever.
+    signal.signal(signal.SIGTERM, _leave)
     try:
         check_requirements()
         return _run(options)
@@ -98,6 +101,10 @@ def _run(options: Options) -> int:
     if report.broken:
         raise DemoError(f"Not as it should be: {'; '.join(report.broken)}")
     return 0
+
+
+def _leave(number: int, _frame: object) -> NoReturn:
+    sys.exit(128 + number)
 
 
 def _prepare(folder: Path) -> Path:

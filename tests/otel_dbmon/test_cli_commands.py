@@ -220,6 +220,17 @@ def test_a_closed_pipe_is_quiet(arguments: list[str]) -> None:
     assert done.returncode != 0
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("arguments", [["settings"], ["--version"]])
+def test_a_full_disk_is_one_message(arguments: list[str]) -> None:
+    """Exit code 1 and no traceback."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "otel_dbmon", *arguments], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, b"otel-dbmon: No space left on device\n")
+
+
 def test_ctrl_c_is_quiet() -> None:
     """Exit code 130, as the shell would say, and no traceback."""
     command = [sys.executable, "-m", "otel_dbmon", "analyze"]

@@ -109,7 +109,7 @@ def test_the_last_scrape_is_left(done: subprocess.CompletedProcess[str], folder:
 
 def test_it_can_stay_up_until_ctrl_c(tmp_path: Path) -> None:
     """Shop and Prometheus endpoint answer at the addresses it prints, and are gone afterwards."""
-    command = [*DEMO, "--serve", "--duration", "4", "--output", str(tmp_path)]
+    command = [*DEMO, "--serve", "--duration", "5", "--output", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         shown = ""
@@ -126,7 +126,8 @@ def test_it_can_stay_up_until_ctrl_c(tmp_path: Path) -> None:
     assert not answers(shop)
 
 
-def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_everything(number: signal.Signals, code: int, tmp_path: Path) -> None:
     """Quietly, and the shop with it."""
     command = [*DEMO, "--duration", "60", "--output", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -136,9 +137,9 @@ def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
             shown += process.stdout.readline()
         (shop,) = re.findall(r"http://127\.0\.0\.1:\d+", shown)
         assert answers(f"{shop}/health")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, errors = process.communicate(timeout=20)
-    assert (process.returncode, errors.strip()) == (130, "")
+    assert (process.returncode, errors.strip()) == (code, "")
     assert not answers(f"{shop}/health")
 
 
