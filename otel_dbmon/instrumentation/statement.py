@@ -136,11 +136,17 @@ def fail(span: Span, error: BaseException, facts: ErrorFacts | None = None) -> N
     if not span.is_recording():
         return
     remember_error(span, facts or error_facts(error))
+    span.set_status(Status(StatusCode.ERROR, _message(error)))
+
+
+def _message(error: BaseException) -> str:
+    if len(error.args) == 2 and isinstance(error.args[0], int) and isinstance(error.args[1], str):
+        # MySQL's drivers would print the pair of number and message.
+        return error.args[1]
     try:
-        message = str(error)
+        return str(error)
     except Exception:  # noqa: BLE001 - an exception that can't say what it is about
-        message = ""
-    span.set_status(Status(StatusCode.ERROR, message))
+        return ""
 
 
 def server_attributes(database: object, host: object, port: object) -> Attributes:

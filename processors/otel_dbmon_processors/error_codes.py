@@ -159,6 +159,7 @@ MYSQL = {
     1698: "permission",  # access denied, no password
     1792: "permission",  # read only transaction
     1836: "permission",  # read only mode
+    1927: "connection",  # MariaDB: connection was killed
     1969: "timeout",  # MariaDB: max_statement_time exceeded
     2002: "connection",  # can't connect through socket
     2003: "connection",  # can't connect

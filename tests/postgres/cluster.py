@@ -1,21 +1,22 @@
-"""Starts a private PostgreSQL on a free port, as a user without privileges, and removes all of it at the end."""
+"""Starts private database servers on free ports, as a user without privileges, and removes all of it at the end."""
 
 from __future__ import annotations
 
-import glob
 import os
 import pwd
 import shutil
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import pymysql
 from launching import free_port
 
-SETTINGS = """
+POSTGRES_SETTINGS = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 shared_preload_libraries = 'pg_stat_statements'
@@ -32,74 +33,71 @@ log_min_error_statement = error
 """
 #: Stops the server and removes its folder when its standard input is closed: by us, or because we are no more.
 KEEPER = """
-"$1/postgres" -D "$2/data" >"$2/output" 2>&1 & server=$!
+folder=$1; shift
+"$@" >"$folder/output" 2>&1 & server=$!
 read -r _
-kill -INT "$server" 2>/dev/null
+kill -INT "$server" 2>/dev/null || true
+kill -TERM "$server" 2>/dev/null || true
 wait "$server"
-rm -rf "$2"
+rm -rf "$folder"
 """
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """Why there is no server to test on, in words for the person who runs the tests."""
 
 
-def binaries() -> Path:
-    """The folder of the newest PostgreSQL on this machine.
+def find(program: str, *folders: str) -> Path:
+    """A server's program: on PATH, or in the newest of the folders where distributions hide it.
 
     Raises:
-        Unavailable: There is none.
+        UnavailableError: It is nowhere.
     """
-    folders = [Path(found).parent for found in (shutil.which("postgres"), shutil.which("initdb")) if found]
-    pg_config = shutil.which("pg_config")
-    if pg_config is not None:
-        folders.append(Path(subprocess.check_output([pg_config, "--bindir"], text=True).strip()))
-    installed = glob.glob("/usr/lib/postgresql/*/bin") + glob.glob("/usr/pgsql-*/bin")
-    folders += sorted(map(Path, installed), key=lambda folder: folder.parent.name, reverse=True)
-    for folder in folders:
-        if (folder / "initdb").exists() and (folder / "postgres").exists():
-            return folder
-    raise Unavailable("no PostgreSQL on this machine: tests/postgres/install.sh installs it")
+    hidden = sorted((path for folder in folders for path in Path("/").glob(folder)), reverse=True)
+    on_path = shutil.which(program)
+    for path in [*([Path(on_path)] if on_path else []), *(folder / program for folder in hidden)]:
+        if path.exists():
+            return path
+    raise UnavailableError(f"no {program} on this machine; tests/postgres/install.sh installs it")
 
 
-def _unprivileged() -> dict[str, Any]:
-    """Arguments for ``subprocess`` that make the child a user whom PostgreSQL accepts; it refuses root."""
-    if os.geteuid() != 0:
-        return {}
-    names = {user.pw_name for user in pwd.getpwall()}
-    user = pwd.getpwnam("postgres" if "postgres" in names else "nobody")
-    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-
-
-class Cluster:
+class PrivateServer(ABC):
     """A context manager around one server.
 
     Attributes:
         url: How to connect to it, as its superuser.
     """
 
-    def __init__(self) -> None:
-        self._binaries = binaries()
-        self._port = free_port()
-        self._user = _unprivileged()
-        self.url = f"postgresql://dbmon@127.0.0.1:{self._port}/postgres"
+    url: str
 
-    def __enter__(self) -> Cluster:
-        self._folder = Path(tempfile.mkdtemp(prefix="dbmon-postgres-"))
-        if self._user:
-            os.chown(self._folder, self._user["user"], self._user["group"])
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.user = _unprivileged()
+
+    @abstractmethod
+    def make(self, folder: Path) -> list[object]:
+        """Make the server's data in a new folder, and give the command that starts it."""
+
+    @abstractmethod
+    def connect(self) -> None:
+        """Try to connect; raises the driver's ``OperationalError`` as long as it does not work."""
+
+    def __enter__(self) -> PrivateServer:
+        self.folder = Path(tempfile.mkdtemp(prefix="dbmon-server-"))
+        if self.user:
+            os.chown(self.folder, self.user["user"], self.user["group"])
         try:
-            self._make()
+            command = self.make(self.folder)
             self._keeper = subprocess.Popen(
-                ["/bin/sh", "-c", KEEPER, "keeper", self._binaries, self._folder],
+                ["/bin/sh", "-c", KEEPER, "keeper", self.folder, *command],  # type: ignore[list-item]
                 stdin=subprocess.PIPE,
-                cwd=self._folder,
+                cwd=self.folder,
                 start_new_session=True,
-                **self._user,
+                **self.user,
             )
         except (OSError, subprocess.CalledProcessError) as error:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            raise Unavailable(f"PostgreSQL could not be started: {error}") from error
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise UnavailableError(f"{type(self).__name__} could not be made: {error}") from error
         try:
             self._wait()
         except BaseException:
@@ -111,31 +109,91 @@ class Cluster:
         assert self._keeper.stdin is not None
         self._keeper.stdin.close()
         try:
-            self._keeper.wait(timeout=20)
+            self._keeper.wait(timeout=30)
         finally:
             self._keeper.kill()
 
-    def _make(self) -> None:
-        data = self._folder / "data"
+    def run(self, *command: object) -> None:
+        """Run a program to its end, as the server's user."""
         subprocess.run(
-            [self._binaries / "initdb", "-D", data, "-U", "dbmon", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"],
+            command,  # type: ignore[arg-type]
             check=True,
             stdout=subprocess.DEVNULL,
-            cwd=self._folder,
-            **self._user,
+            stderr=subprocess.DEVNULL,
+            cwd=self.folder,
+            **self.user,
         )
-        with (data / "postgresql.conf").open("a") as settings:
-            settings.write(f"{SETTINGS}port = {self._port}\n")
 
     def _wait(self) -> None:
         deadline = time.monotonic() + 30
         while True:
             try:
-                psycopg.connect(self.url, connect_timeout=5).close()
-            except psycopg.OperationalError as error:
+                self.connect()
+            except (psycopg.OperationalError, pymysql.OperationalError) as error:
                 if time.monotonic() > deadline:
-                    output = (self._folder / "output").read_text()
-                    raise Unavailable(f"PostgreSQL did not start: {output}") from error
+                    output = (self.folder / "output").read_text()
+                    raise UnavailableError(f"{type(self).__name__} did not start: {output}") from error
                 time.sleep(0.05)
             else:
                 return
+
+
+def _unprivileged() -> dict[str, Any]:
+    """Arguments for ``subprocess`` that make the child a user whom a server accepts; they refuse root."""
+    if os.geteuid() != 0:
+        return {}
+    names = {user.pw_name for user in pwd.getpwall()}
+    user = pwd.getpwnam("postgres" if "postgres" in names else "nobody")
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+class PostgreSQL(PrivateServer):
+    """PostgreSQL, with pg_stat_statements and a log that can be read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.url = f"postgresql://dbmon@127.0.0.1:{self.port}/postgres"
+
+    def make(self, folder: Path) -> list[object]:
+        """Likewise."""
+        initdb = find("initdb", "usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "usr/local/pgsql/bin")
+        data = folder / "data"
+        self.run(initdb, "-D", data, "-U", "dbmon", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+        with (data / "postgresql.conf").open("a") as settings:
+            settings.write(f"{POSTGRES_SETTINGS}port = {self.port}\n")
+        return [initdb.resolve().with_name("postgres"), "-D", data]
+
+    def connect(self) -> None:
+        """Likewise."""
+        psycopg.connect(self.url, connect_timeout=5).close()
+
+
+class MariaDB(PrivateServer):
+    """MariaDB, for PyMySQL."""
+
+    def make(self, folder: Path) -> list[object]:
+        """Likewise."""
+        server = find("mariadbd", "usr/sbin", "usr/libexec")
+        data, self.socket = folder / "data", folder / "socket"
+        self.url = f"mysql+pymysql://root@localhost/dbmon?unix_socket={self.socket}"
+        self.run(
+            find("mariadb-install-db"), "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal"
+        )
+        return [
+            server,
+            "--no-defaults",
+            f"--datadir={data}",
+            f"--socket={self.socket}",
+            f"--port={self.port}",
+            f"--pid-file={folder / 'pid'}",
+            "--bind-address=127.0.0.1",
+            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-lock-wait-timeout=1",
+        ]
+
+    def connect(self) -> None:
+        """Likewise."""
+        connection = pymysql.connect(unix_socket=str(self.socket), user="root")
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE DATABASE IF NOT EXISTS dbmon")
+        connection.close()

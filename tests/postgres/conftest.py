@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "otel_dbmon"))
 
-from cluster import Cluster, Unavailable
+from cluster import MariaDB, PostgreSQL, PrivateServer, UnavailableError
 from matrix import CLIENTS, COLUMNS, LISTED
 from server import Server
 
@@ -43,17 +44,26 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def server() -> Iterator[Server]:
     """A server with pg_stat_statements: ``OTEL_DBMON_TEST_POSTGRES``, or one that lives as long as the tests."""
     named = os.environ.get("OTEL_DBMON_TEST_POSTGRES")
-    if named:
-        found = Server(named)
+    with nullcontext() if named else _private(PostgreSQL) as private:
+        found = Server(named or private.url)
         yield found
         found.close()
-        return
-    try:
-        with Cluster() as cluster:
-            found = Server(cluster.url)
-            yield found
-            found.close()
-    except Unavailable as reason:
-        if os.environ.get("CI", "").lower() == "true":
-            pytest.fail(str(reason))
-        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[str]:
+    """The URL of a MariaDB that lives as long as the tests."""
+    with _private(MariaDB) as private:
+        yield private.url
+
+
+@contextmanager
+def _private(kind: type[PrivateServer]) -> Iterator[PrivateServer]:
+    with ExitStack() as stack:
+        try:
+            private = stack.enter_context(kind())
+        except UnavailableError as reason:
+            if os.environ.get("CI", "").lower() == "true":
+                pytest.fail(str(reason))
+            pytest.skip(str(reason))
+        yield private

@@ -1,4 +1,4 @@
-"""Every statement exactly once: what the server counted, what our metric counted and what was exported, cell by cell."""
+"""Every statement exactly once: what the server counted, our metric counted and was exported, cell by cell."""
 
 from __future__ import annotations
 

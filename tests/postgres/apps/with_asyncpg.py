@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 
 import asyncpg
-from common import ROWS, TASKS, URL, meanwhile, refused_url, sleep
+from common import ROWS, TASKS, URL, meanwhile, sleep
 
 
 class Asyncpg:

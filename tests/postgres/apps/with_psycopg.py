@@ -83,9 +83,12 @@ class Psycopg:
         in_threads(THREADS, run)
 
     def cancelled(self, table: str) -> None:
-        with self.connection() as connection, meanwhile("pg_cancel_backend", table):
-            with suppress(psycopg.errors.QueryCanceled):
-                connection.execute(sleep(table))
+        with self.connection() as connection:
+            self._stopped(connection, "pg_cancel_backend", table)
+
+    def _stopped(self, connection: Any, function: str, table: str) -> None:
+        with meanwhile(function, table), suppress(psycopg.OperationalError):
+            connection.execute(sleep(table))
 
     def timed_out(self, table: str) -> None:
         with self.connection() as connection:
@@ -111,8 +114,7 @@ class Psycopg:
 
     def killed(self, table: str) -> None:
         with suppress(psycopg.OperationalError), self.connection() as connection:
-            with meanwhile("pg_terminate_backend", table):
-                connection.execute(sleep(table))
+            self._stopped(connection, "pg_terminate_backend", table)
 
     def blank(self, table: str) -> None:
         with self.connection() as connection:
@@ -174,9 +176,9 @@ class PsycopgAsync:
             assert len([row async for row in rows]) == ROWS
 
     async def copy_in(self, table: str) -> None:
-        async with self.connection() as connection:
-            async with connection.cursor().copy(f"COPY {table} (name) FROM STDIN") as copy:
-                await copy.write_row(("copied",))
+        statement = f"COPY {table} (name) FROM STDIN"
+        async with self.connection() as connection, connection.cursor().copy(statement) as copy:
+            await copy.write_row(("copied",))
 
     async def copy_out(self, table: str) -> None:
         async with self.connection() as connection, connection.cursor().copy(f"COPY {table} TO STDOUT") as copy:

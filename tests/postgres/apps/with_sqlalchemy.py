@@ -7,7 +7,7 @@ import io
 from contextlib import suppress
 from typing import Any
 
-from common import MANY, PAGE, ROWS, TASKS, THREADS, URL, crossing, in_threads, meanwhile, refused_url, sleep
+from common import MANY, ROWS, TASKS, THREADS, URL, crossing, in_threads, meanwhile, refused_url, sleep
 from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, create_engine, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -60,12 +60,14 @@ class Core:
             assert len(list(rows)) == ROWS
 
     def copy_in(self, table: str) -> None:
-        with self.engine.begin() as connection, connection.connection.cursor() as cursor:
+        with self.engine.begin() as connection:
+            cursor = connection.connection.cursor()
             with cursor.copy(f"COPY {table} (name) FROM STDIN") as copy:
                 copy.write_row(("copied",))
 
     def copy_out(self, table: str) -> None:
-        with self.engine.begin() as connection, connection.connection.cursor() as cursor:
+        with self.engine.begin() as connection:
+            cursor = connection.connection.cursor()
             with cursor.copy(f"COPY {table} TO STDOUT") as copy:
                 assert len(list(copy.rows())) == ROWS
 
@@ -110,9 +112,8 @@ class Core:
             assert crossing(run, (OperationalError,)) == ["OperationalError"]
 
     def killed(self, table: str) -> None:
-        with self.engine.connect() as connection, meanwhile("pg_terminate_backend", table):
-            with suppress(DBAPIError):
-                connection.execute(text(sleep(table)))
+        with self.engine.connect() as connection, meanwhile("pg_terminate_backend", table), suppress(DBAPIError):
+            connection.execute(text(sleep(table)))
 
     def blank(self, table: str) -> None:
         with self.engine.connect() as connection:
@@ -141,36 +142,36 @@ class Orm(Core):
     """Sessions over psycopg."""
 
     def plain(self, table: str) -> None:
-        User = mapped(table)
+        user_class = mapped(table)
         with Session(self.engine) as session:
-            user = session.get(User, 1)
+            user = session.get(user_class, 1)
             user.name = "changed"
             session.commit()
-            session.scalars(select(User).where(User.name == "changed")).all()
+            session.scalars(select(user_class).where(user_class.name == "changed")).all()
 
     def executemany(self, table: str) -> None:
-        User = mapped(table)
+        user_class = mapped(table)
         with Session(self.engine) as session:
-            session.execute(update(User), [{"id": number, "name": "changed"} for number in range(1, 6)])
+            session.execute(update(user_class), [{"id": number, "name": "changed"} for number in range(1, 6)])
             session.commit()
 
     def insertmanyvalues(self, table: str) -> None:
-        User = mapped(table)
+        user_class = mapped(table)
         with Session(self.engine) as session:
-            session.add_all([User(name="many") for _ in range(MANY)])
+            session.add_all([user_class(name="many") for _ in range(MANY)])
             session.commit()
 
     def server_side_cursor(self, table: str) -> None:
-        User = mapped(table)
+        user_class = mapped(table)
         with Session(self.engine) as session:
-            assert len(list(session.scalars(select(User).execution_options(yield_per=3)))) == ROWS
+            assert len(list(session.scalars(select(user_class).execution_options(yield_per=3)))) == ROWS
 
     def nested(self, table: str) -> None:
-        User = mapped(table)
+        user_class = mapped(table)
         with Session(self.engine) as session:
-            session.add(User(name="outer"))
+            session.add(user_class(name="outer"))
             with suppress(IntegrityError), session.begin_nested():
-                session.add(User(id=1))
+                session.add(user_class(id=1))
             session.commit()
 
 

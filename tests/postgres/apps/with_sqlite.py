@@ -82,8 +82,9 @@ class CoreSqlite:
 
     def cancelled(self, table: str) -> None:
         prepare(table)
-        with self.engine.connect() as connection, interrupting(connection.connection.dbapi_connection):
-            with suppress(OperationalError):
+        with self.engine.connect() as connection:
+            raw = connection.connection.dbapi_connection
+            with interrupting(raw), suppress(OperationalError):
                 connection.execute(text(SLOW.format(table)))
 
     def timed_out(self, table: str) -> None:
