@@ -19,6 +19,7 @@ class _Fields(NamedTuple):
     sanitized: str
     operation: str
     collections: tuple[str, ...]
+    table: str
     summary: str
     query_type: str
     complexity: str
@@ -32,7 +33,8 @@ class Analysis(_Fields):
     Attributes:
         sanitized: The statement without literals and comments; "" if it could not be made safe.
         operation: Its first operation in upper case, "" if there is none.
-        collections: The tables it names, without quotes, in order, each once.
+        collections: The tables it names, as written, in order, each once.
+        table: The first of them without its quotes, as metrics and spans name it; "" if there is none.
         summary: Operations and targets as written, at most 255 characters.
         query_type: One of ``complexity.QUERY_TYPES``.
         complexity: ``low``, ``medium`` or ``high``.
@@ -52,9 +54,9 @@ _MAX_SYSTEMS = 64
 # How much of a statement is read, in lengths of the longest sanitized text: long lists of literals shrink.
 _RAW_LENGTHS = 16
 #: What is said of a text that could not be analysed: nothing.
-FAILED = Analysis("", "", (), "", "utility", "low", "", "")
+FAILED = Analysis("", "", (), "", "", "utility", "low", "", "")
 # Remembered of a template whose analysis depends on its literals (FROM 'x').
-_IN_THE_LITERALS = Analysis("", "", (), "", "utility", "low", "", "")
+_IN_THE_LITERALS = Analysis("", "", (), "", "", "utility", "low", "", "")
 
 
 class _Analyst:
@@ -92,7 +94,8 @@ class _Analyst:
         return Analysis(
             sanitized.replace(UNCLOSED, "[") if UNCLOSED in sanitized else sanitized,
             reader.operation,
-            tuple(reader.collections),
+            tuple(reader.collections.values()),
+            next(iter(reader.collections), ""),
             summary_of(reader.statements),
             kind,
             level,

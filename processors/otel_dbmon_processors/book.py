@@ -26,7 +26,7 @@ class Analyzed(Protocol):
     @property
     def operation(self) -> str: ...
     @property
-    def collections(self) -> tuple[str, ...]: ...
+    def table(self) -> str: ...
     @property
     def summary(self) -> str: ...
     @property
@@ -167,7 +167,7 @@ class Book:
             durations.append(self._operations.series(labels, start_ns))
         if self._config.database_metrics:
             operation, database = analysis.operation, origin.namespace or origin.system
-            table = analysis.collections[0] if analysis.collections else ""
+            table = analysis.table
             self._announce(operation, table, database, start_ns)
             durations.append(self._durations.series((operation, table, database), start_ns))
             calls.append(self._complexities.series((analysis.query_type, analysis.complexity), start_ns))

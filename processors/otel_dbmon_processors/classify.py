@@ -28,7 +28,7 @@ class Reader:
 
     Attributes:
         statements: For each statement its operations and targets, as written.
-        collections: The tables, without quotes, in order, each once.
+        collections: The tables in order, each once: its name without quotes, and as first written.
         operation: The first operation in upper case.
         joins, subqueries, set_operations, windows, aggregates, groupings, ctes, recursions, distincts: How often each occurs.
         is_upsert: Whether an INSERT says what to do about existing rows.
@@ -52,7 +52,7 @@ class Reader:
         self._handlers: list[_Handler | None] = list(map(_HANDLERS.get, map(str.upper, words)))
         self._parts: list[str] = []
         self.statements: list[list[str]] = []
-        self.collections: list[str] = []
+        self.collections: dict[str, str] = {}
         self._names: set[str] = set()
         self._stack: list[tuple[bool, str, tuple[bool, str] | None]] = []
         index = 0
@@ -141,8 +141,8 @@ class Reader:
             self._parts.append(_compact(word))
         if is_table:
             name = _unquoted(word)
-            if name not in self.collections and (not self._names or name.upper() not in self._names):
-                self.collections.append(name)
+            if not self._names or name.upper() not in self._names:
+                self.collections.setdefault(name, _compact(word))
         return following
 
     def _after_prefixes(self, index: int) -> int:
@@ -269,8 +269,9 @@ def _as(reader: Reader, index: int) -> None:
         opening = index + 1
         while reader._word(opening) in ("NOT", "MATERIALIZED"):
             opening += 1
-        if reader._word(opening) == "(":
-            name = _unquoted(_defined_name(reader, index - 1)).upper()
+        defined = _defined_name(reader, index - 1)
+        if defined and reader._word(opening) == "(":
+            name = _unquoted(defined).upper()
             reader.ctes += 1
             reader._cte = (opening, name)
             if reader._is_recursive:

@@ -130,7 +130,7 @@ class DatabaseSpanProcessor(SpanProcessor):
             names.DB_SYSTEM_NAME: origin.system,
             names.DB_QUERY_SUMMARY: analysis.summary,
             names.DBMON_QUERY_OPERATION: analysis.operation,
-            names.DBMON_QUERY_COLLECTION: analysis.collections[0] if analysis.collections else "",
+            names.DBMON_QUERY_COLLECTION: analysis.table,
             names.DBMON_QUERY_TYPE: analysis.query_type,
             names.DBMON_QUERY_COMPLEXITY: analysis.complexity,
             names.DBMON_QUERY_FINGERPRINT: analysis.fingerprint,
