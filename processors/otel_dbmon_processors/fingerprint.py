@@ -9,8 +9,8 @@ import re
 from hashlib import blake2b
 
 # A closing quote is followed by a space or a dot.
-_CASED_NAME = re.compile(r"[\"`\[](?![ .]|\Z)[^\"`\]A-Z]*[A-Z]")
-_QUOTED = re.compile(r'"[^"]*"|`[^`]*`|\[[^\]]*\]')
+_CASED_NAME = re.compile(r"[\"`\[](?![ .]|\Z)[^\"`\[\]A-Z]*[A-Z]")
+_QUOTED = re.compile(r'"[^"]*"|`[^`]*`|\[[^\[\]]*\]')
 _PARAMETER = re.compile(r"[:@$%](?<!\S.)(?:(?<=[:@])\w+|(?<=\$)\d+|(?<=%)(?:\(\w+\))?s)(?!\S)")
 _LIST = re.compile(r"\?(?: , \?)+")
 _ROWS = re.compile(r"(\( \? \))(?: , \1)+")

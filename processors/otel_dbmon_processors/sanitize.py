@@ -58,10 +58,14 @@ class Sanitizer:
         in_doubt = dialect.double_quoted_literals is Reading.EITHER
         self._names_in_doubt = _NamesInDoubt(names) if in_doubt else None
 
-    def tidy(self, template: str) -> str:
+    def tidy(self, template: str, rounds: int = 4) -> str:
         """The template with single spaces and short lists, without values that only words give away.
 
         A ``"x"`` that may be a name or a literal is still in it: see ``finish``.
+
+        Args:
+            template: What the lexer left.
+            rounds: How often hidden values may uncover others before the whole text is given up.
         """
         text = template
         if "  " in text or not text.isprintable():
@@ -74,7 +78,8 @@ class Sanitizer:
             hidden = self._secrets.hide(text)
             if hidden != text:
                 # What is hidden may have held quotes: read again what is left.
-                return self.tidy(self._lexer.template(self._lexer.without_comments(hidden)))
+                again = self._lexer.template(self._lexer.without_comments(hidden))
+                return self.tidy(again, rounds - 1) if rounds else "?"
         if self._declares_parameters and text.startswith("("):
             declared = _DECLARED_PARAMETERS.match(text)
             text = text if declared is None else text[declared.end() :]
@@ -135,7 +140,7 @@ class _Secrets:
 
     def __init__(self, names: list[str], quotes: str, bare_settings: bool) -> None:
         name = "|".join(names)
-        bare = rf"(?!(?:null|is|by|for|to)\b|\?)(?:{name}|[^\s;,()={quotes}]|[{quotes}])+"
+        bare = rf"(?!(?:null|is|by|for|to)\b|password\b ?=? ?\?|\?)(?:{name}|[^\s;,()={quotes}]|[{quotes}])+"
         code = rf"(?:{name}|[^;{quotes}]|[{quotes}])"
         # A user may be called "password": the last of several is the keyword.
         self._password = _insensitive(
@@ -170,20 +175,34 @@ class _NamesInDoubt:
     """Redacts ``"x"`` where nobody knows whether it is a name, unless the statement itself proves it one."""
 
     def __init__(self, names: list[str]) -> None:
-        double = next(name for name in names if name.startswith('"'))
-        others = "|".join(name for name in names if name is not double)
-        part = rf"(?:{double}|{others}|[^\W\d][\w$]*)"
-        # No string has a dot beside it, and what is between a query's FROM and its WHERE is no string either.
-        self._dotted = re.compile(rf'{double} ?\. ?(?:{part}|"|\*)|{part} ?\. ?{double}', re.DOTALL).search
-        self._doubtful = _insensitive(
-            rf"({others}|(?<!distinct )(?<!delete )\bfrom {double}(?= where\b))|{double}"
-        ).sub
+        self._names = re.compile("|".join(names), re.DOTALL)
 
     def redact(self, text: str) -> str:
         """The text with a ``?`` for each name in doubt."""
-        if self._dotted(text) is not None:
+        doubtful = [match.span() for match in self._names.finditer(text) if match[0][0] == '"']
+        if any([_has_dot(text, start, end) for start, end in doubtful]):
+            # No string has a dot beside it: this statement puts its names into double quotes.
             return text
-        return self._doubtful(lambda match: match[1] or "?", text)
+        pieces: list[str] = []
+        position = 0
+        for start, end in doubtful:
+            pieces += text[position:start], text[start:end] if _is_queried(text, start, end) else "?"
+            position = end
+        return "".join([*pieces, text[position:]])
+
+
+def _has_dot(text: str, start: int, end: int) -> bool:
+    return text[end : end + 2].lstrip()[:1] == "." or text[max(0, start - 2) : start].rstrip()[-1:] == "."
+
+
+def _is_queried(text: str, start: int, end: int) -> bool:
+    # What is between a query's FROM and its WHERE is no string in any dialect.
+    before = text[max(0, start - 16) : start].lower()
+    return (
+        before.endswith(" from ")
+        and not before.endswith(("distinct from ", "delete from "))
+        and text[end : end + 7].lower().rstrip() == " where"
+    )
 
 
 def _insensitive(pattern: str) -> re.Pattern[str]:
