@@ -26,7 +26,7 @@ STATEMENTS = 1_000_000
 class Statement:
     """What an analysis says, made up."""
 
-    collections: tuple[str, ...]
+    table: str
     summary: str
     fingerprint: str
     operation: str = "SELECT"
@@ -40,7 +40,7 @@ ORIGIN = Origin("postgresql", "shop", "db", 5432)
 def main() -> None:
     """Run everything and print it."""
     aggregator = Aggregator(Config(), Guard())
-    statement = Statement(("users",), "SELECT users", "00000000000000ff")
+    statement = Statement("users", "SELECT users", "00000000000000ff")
     seen = Observation("", ORIGIN, 1, 3_000_000, None, 7, 5, 0, sampled=True)
     ours = _microseconds(lambda: aggregator.record(seen, statement, False))
     theirs = _microseconds(_sdk_record())
@@ -68,7 +68,7 @@ def _flood() -> None:
     started = time.perf_counter()
     for number in range(STATEMENTS):
         name = f"table_{number}"
-        statement = Statement((name,), f"SELECT {name}", f"{number:016x}")
+        statement = Statement(name, f"SELECT {name}", f"{number:016x}")
         aggregator.record(Observation("", ORIGIN, 1, 3_000_000), statement, False)
     spent = time.perf_counter() - started
     started = time.perf_counter()

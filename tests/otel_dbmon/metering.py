@@ -33,7 +33,7 @@ class Statement:
     """What an analysis says, made up."""
 
     operation: str = "SELECT"
-    collections: tuple[str, ...] = ("users",)
+    table: str = "users"
     summary: str = "SELECT users"
     query_type: str = "select"
     complexity: str = "low"

@@ -30,7 +30,7 @@ from otel_dbmon_processors.observation import ErrorFacts
 from otel_dbmon_processors.points import Family, HistogramPoint, NumberPoint
 from otel_dbmon_semconv import metrics
 
-ORDERS = Statement(collections=("orders",), summary="SELECT orders", fingerprint="0000000000000001")
+ORDERS = Statement(table="orders", summary="SELECT orders", fingerprint="0000000000000001")
 
 
 def test_the_encoder_of_otlp_takes_everything() -> None:
@@ -323,7 +323,7 @@ def test_nothing_is_lost_while_threads_record_and_readers_collect() -> None:
     cumulative = InMemoryMetricReader()
     deltas = [InMemoryMetricReader(preferred_temporality=DELTA) for _ in range(2)]
     meters = Meters([cumulative, *deltas], Config(top_queries=2, max_series=5, cache_size=16))
-    statements = [Statement(collections=(f"t{n}",), fingerprint=f"{n:016x}") for n in range(12)]
+    statements = [Statement(table=f"t{n}", fingerprint=f"{n:016x}") for n in range(12)]
     sums = {id(reader): [0, 0, 0] for reader in deltas}
     stop, lock, rounds = threading.Event(), threading.Lock(), 60
 

@@ -98,7 +98,7 @@ def test_the_series_of_the_specification_are_there(meters: Meters, endpoint: Pro
 def test_both_text_formats_can_be_parsed(meters: Meters, endpoint: PrometheusEndpoint) -> None:
     """The scraper chooses; the parsers of prometheus_client, the strict one too, agree on what they read."""
     for number in range(60):
-        meters.record(Statement(collections=(f"t{number}",), fingerprint=f"{number:016x}"), span_id=number)
+        meters.record(Statement(table=f"t{number}", fingerprint=f"{number:016x}"), span_id=number)
     text, openmetrics = scrape(endpoint), scrape(endpoint, accept=OPENMETRICS)
 
     assert text.headers["Content-Type"].startswith("text/plain; version=0.0.4")
@@ -214,7 +214,7 @@ def test_a_collection_that_fails_is_a_server_error_without_its_message(
 def test_slow_clients_do_not_block_a_scrape(meters: Meters, endpoint: PrometheusEndpoint) -> None:
     """Some that never finish their request, and one that never reads the answer."""
     for number in range(200):
-        meters.record(Statement(collections=(f"t{number}",)))
+        meters.record(Statement(table=f"t{number}"))
     silent = [socket.create_connection(("127.0.0.1", endpoint.port)) for _ in range(5)]
     silent[0].sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
     silent[1].sendall(b"GET /met")

@@ -27,7 +27,7 @@ class Statement:
     """What an analysis says, made up."""
 
     operation: str = "SELECT"
-    collections: tuple[str, ...] = ("users",)
+    table: str = "users"
     summary: str = "SELECT users"
     query_type: str = "select"
     complexity: str = "low"
@@ -77,7 +77,7 @@ def count(point: Point) -> int:
 def test_a_statement_counts_under_its_operation_first_table_and_database() -> None:
     """The owner's family has the labels of the specification."""
     bench = Bench()
-    bench.record(run(), Statement("INSERT", ("orders", "users"), "INSERT orders SELECT users"))
+    bench.record(run(), Statement("INSERT", "orders", "INSERT orders SELECT users"))
 
     [point] = bench.points(metrics.DATABASE_QUERY_DURATION)
 
@@ -105,7 +105,7 @@ def test_a_statement_counts_by_the_names_of_the_conventions_too() -> None:
 def test_what_is_not_known_is_no_attribute_of_the_conventions() -> None:
     """An empty value would be a value; only the system is required and has a fallback."""
     bench = Bench()
-    bench.record(Observation(""), Statement("", (), ""))
+    bench.record(Observation(""), Statement("", "", ""))
 
     [point] = bench.points(metrics.DB_CLIENT_OPERATION_DURATION)
 
@@ -183,7 +183,7 @@ def test_statements_count_by_type_and_complexity() -> None:
     """Two statements of one kind share a counter."""
     bench = Bench()
     for table in ("users", "orders"):
-        bench.record(run(), Statement(collections=(table,), query_type="join", complexity="medium"))
+        bench.record(run(), Statement(table=table, query_type="join", complexity="medium"))
 
     assert bench.values(metrics.DATABASE_QUERY_COMPLEXITY) == {("join", "medium"): 2}
 
@@ -204,7 +204,7 @@ def test_everything_above_the_cap_goes_into_one_overflow_series() -> None:
     """The cap holds for each metric by itself, the total stays right and the loss of detail is counted."""
     bench = Bench(max_series=3)
     for number in range(10):
-        bench.record(run(), Statement(collections=(f"t{number}",), summary=f"SELECT t{number}"))
+        bench.record(run(), Statement(table=f"t{number}", summary=f"SELECT t{number}"))
 
     for metric in (metrics.DATABASE_QUERY_DURATION, metrics.DB_CLIENT_OPERATION_DURATION):
         points = bench.points(metric)
@@ -217,7 +217,7 @@ def test_counters_overflow_like_histograms() -> None:
     """Slow queries and N+1 patterns of the tables above the cap are still counted."""
     bench = Bench(max_series=1)
     for table in ("users", "orders", "items"):
-        bench.record(run(2000), Statement(collections=(table,)), slow=True)
+        bench.record(run(2000), Statement(table=table), slow=True)
         bench.aggregator.count_n_plus_one(table)
 
     assert bench.values(metrics.DATABASE_SLOW_QUERIES) == {("SELECT", "users"): 1, (True,): 2}
@@ -258,7 +258,7 @@ def test_every_point_has_the_attributes_that_the_registry_declares() -> None:
     bench = Bench(max_series=20)
     bench.guard.failures["analysis"] = 1
     for number in range(30):
-        bench.record(run(2000, error=ErrorFacts("data", "x.Y", "22000")), Statement(collections=(f"t{number}",)), True)
+        bench.record(run(2000, error=ErrorFacts("data", "x.Y", "22000")), Statement(table=f"t{number}"), True)
 
     for family in bench.aggregator.collect():
         declared = set(family.metric.attributes) - {LABEL_SERVICE}
@@ -270,7 +270,7 @@ def test_every_point_has_the_attributes_that_the_registry_declares() -> None:
 def test_evicted_tallies_lose_nothing() -> None:
     """More statements than the cache holds, seen again and again, are all counted."""
     bench = Bench(cache_size=32)
-    statements = [Statement(collections=(f"t{number}",)) for number in range(200)]
+    statements = [Statement(table=f"t{number}") for number in range(200)]
     for _ in range(5):
         for statement in statements:
             bench.record(run(), statement)
@@ -282,7 +282,7 @@ def test_analyses_are_let_go() -> None:
     """Statements that are not seen again leave no more than the cache's size of analyses and one batch behind."""
     bench = Bench(cache_size=32)
     for number in range(500):
-        bench.record(run(), Statement(collections=(f"t{number}",)))
+        bench.record(run(), Statement(table=f"t{number}"))
     gc.collect()
 
     assert sum(isinstance(thing, Statement) for thing in gc.get_objects()) <= 2 * 32 + 256
@@ -295,7 +295,7 @@ def test_distinct_statements_cost_a_bounded_amount_of_memory() -> None:
     def flood(begin: int) -> int:
         for number in range(begin, begin + 10_000):
             name = f"t{number}"
-            bench.record(run(), Statement(collections=(name,), summary=f"SELECT {name}", fingerprint=name))
+            bench.record(run(), Statement(table=name, summary=f"SELECT {name}", fingerprint=name))
         list(bench.aggregator.collect())
         gc.collect()
         return tracemalloc.get_traced_memory()[0]
@@ -353,7 +353,7 @@ def test_a_statement_run_by_a_finalizer_inside_the_aggregator_does_not_deadlock(
 def test_no_count_is_lost_between_threads() -> None:
     """Eight threads record while three collect; the totals are exact."""
     bench = Bench(cache_size=32, max_series=50)
-    statements = [Statement(collections=(f"t{number}",), fingerprint=f"{number:016x}") for number in range(100)]
+    statements = [Statement(table=f"t{number}", fingerprint=f"{number:016x}") for number in range(100)]
     rounds = 40
     stop = threading.Event()
 
