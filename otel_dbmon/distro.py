@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from opentelemetry.instrumentation.distro import BaseDistro
+from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk._configuration import _OTelSDKConfigurator
 from opentelemetry.util._importlib_metadata import EntryPoint
@@ -23,7 +23,7 @@ DEFAULTS = {
 }
 
 
-class Distro(BaseDistro):
+class Distro(BaseDistro):  # type: ignore[misc]
     """Sets defaults and loads instrumentors, those of databases without their own meters.
 
     With ``OTEL_DBMON_ENABLED=false`` nothing at all is set up: statements would leave unsanitized otherwise.
@@ -61,5 +61,5 @@ class Configurator(_OTelSDKConfigurator):
         if os.environ.get("OTEL_CONFIG_FILE"):
             # A configuration file has no place for arguments, and the SDK would warn about ours.
             kwargs = {}
-        super()._configure(**kwargs)
+        super()._configure(**kwargs)  # type: ignore[no-untyped-call]
         attach.attach_globals()

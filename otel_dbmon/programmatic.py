@@ -41,7 +41,7 @@ def instrument(*, service_name: str | None = None, **overrides: Any) -> None:
     distro = Distro()
     distro.configure()
     if not _has_sdk():
-        Configurator().configure()
+        Configurator().configure()  # type: ignore[no-untyped-call]
     attach.pre_instrument()
     _load_instrumentors(distro)
     attach.post_instrument()

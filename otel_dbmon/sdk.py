@@ -88,12 +88,12 @@ def extend_collections(provider: MeterProvider, extend: Extend) -> None:
 
     consumer.collect = collect_extended
     for reader in readers_of(provider):
-        reader._set_collect_callback(collect_extended)
+        reader._set_collect_callback(collect_extended)  # type: ignore[arg-type]
 
 
 def readers_of(provider: MeterProvider) -> list[MetricReader]:
     """The provider's readers, later ones included."""
-    return list(provider._measurement_consumer._reader_storages)  # type: ignore[attr-defined]
+    return list(provider._measurement_consumer._reader_storages)
 
 
 def resource_of(provider: MeterProvider) -> Resource:

@@ -1,4 +1,4 @@
-"""Declarative configuration (``OTEL_CONFIG_FILE``) sets up the SDK as the file says; we attach to that and break nothing."""
+"""Declarative configuration (``OTEL_CONFIG_FILE``) sets up the SDK as the file says; we attach to it, unbroken."""
 
 from __future__ import annotations
 
