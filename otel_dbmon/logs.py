@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 
 from opentelemetry.sdk._logs import LogRecordProcessor, ReadWriteLogRecord
 
@@ -13,13 +14,16 @@ from otel_dbmon_semconv import attributes as names
 _quotes_database_error = re.compile(
     r"\[SQL:|\[parameters:|\bDETAIL:|\bCONTEXT:|\bLINE [0-9]+:|\b(?:psycopg2?|sqlite3|asyncpg|pymysql|sqlalchemy)\."
 ).search
+#: How many lines of errors' messages are kept to be recognized, the shortest that is, and how much of a message.
+_REMEMBERED, _SHORTEST, _LONGEST = 32, 6, 2000
 
 
 class SafeLogRecords(LogRecordProcessor):
     """Cleans the exception attributes of every record, and bodies that quote a database error.
 
-    Other bodies are the application's own words and pass unchanged. A record that can't be cleaned loses its body and
-    its exception attributes.
+    A body quotes one where it has the marks of one, or a line of the message that a statement failed with lately. Other
+    bodies are the application's own words and pass unchanged. A record that can't be cleaned loses its body and its
+    exception attributes.
 
     Args:
         guard: Counts our failures.
@@ -27,6 +31,14 @@ class SafeLogRecords(LogRecordProcessor):
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
+        self._lately: deque[str] = deque(maxlen=_REMEMBERED)
+
+    def remember(self, message: str) -> None:
+        """Recognize this message of a failed statement in the next records; it never leaves this object."""
+        for line in message[:_LONGEST].splitlines():
+            line = line.removeprefix("DETAIL:").removeprefix("HINT:").strip()
+            if len(line) >= _SHORTEST and line not in self._lately:
+                self._lately.append(line)
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Rewrite the record in place: all processors share it."""
@@ -36,8 +48,12 @@ class SafeLogRecords(LogRecordProcessor):
             # Loaded by the first record: a service that sends no logs need not wait for it.
             from otel_dbmon_processors.messages import safe_exception_message, safe_message, safe_stacktrace
 
-            if isinstance(record.body, str) and _quotes_database_error(record.body):
-                record.body = safe_message(record.body)
+            if isinstance(record.body, str):
+                if _quotes_database_error(record.body):
+                    record.body = safe_message(record.body)
+                for line in tuple(self._lately):
+                    if line in record.body:
+                        record.body = record.body.replace(line, safe_message(line))
             if attributes and names.EXCEPTION_TYPE in attributes:
                 kind = str(attributes[names.EXCEPTION_TYPE])
                 message = str(attributes.get(names.EXCEPTION_MESSAGE, ""))

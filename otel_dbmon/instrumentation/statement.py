@@ -11,6 +11,7 @@ from opentelemetry.trace import Span, SpanKind
 from opentelemetry.trace.status import Status, StatusCode
 
 from otel_dbmon import __version__
+from otel_dbmon.runtime import current
 from otel_dbmon.scopes import OWN_PREFIX
 from otel_dbmon_processors.errors import error_facts
 from otel_dbmon_processors.observation import ErrorFacts
@@ -135,8 +136,12 @@ def fail(span: Span, error: BaseException, facts: ErrorFacts | None = None) -> N
     """Mark an open span as failed; the message is made safe when the span ends. Never raises."""
     if not span.is_recording():
         return
+    message = _message(error)
+    runtime = current()
+    if runtime is not None:
+        runtime.log_processor.remember(message)
     remember_error(span, facts or error_facts(error))
-    span.set_status(Status(StatusCode.ERROR, _message(error)))
+    span.set_status(Status(StatusCode.ERROR, message))
 
 
 def _message(error: BaseException) -> str:

@@ -202,6 +202,7 @@ def test_a_dropped_pool_vanishes_as_soon_as_without_us(watched: Watched, server:
 def test_a_pool_from_before_is_seen_when_it_is_used(watched: Watched, server: Server) -> None:
     """A pool may be older than we are."""
     pool = ConnectionPool(server.url, min_size=1, open=True)
+    pool.wait()
     del pool._otel_dbmon_meter  # type: ignore[attr-defined]
     gc.collect()
     before = watched.told()
