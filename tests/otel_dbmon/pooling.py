@@ -69,7 +69,7 @@ class Watched:
 
 
 class Counted(sqlite3.Connection):
-    """A connection that is in ``opened`` for as long as the driver has it open."""
+    """A connection that is in ``opened`` for as long as the driver has it open; it needs no closing."""
 
     opened: ClassVar[weakref.WeakSet[Counted]] = weakref.WeakSet()
 
@@ -82,11 +82,16 @@ class Counted(sqlite3.Connection):
         Counted.opened.discard(self)
         super().close()
 
+    def __del__(self) -> None:
+        super().close()
+
 
 def engine_on(folder: Path, **arguments: Any) -> Engine:
     """An engine on a database file of this folder, with a QueuePool if nothing else is said."""
     arguments.setdefault("poolclass", QueuePool)
-    return create_engine(f"sqlite:///{folder / 'shop.db'}", **arguments)
+    # Threads share the connections of these pools, and a collection may end one in any of them.
+    connect_args = {"factory": Counted, "check_same_thread": False}
+    return create_engine(f"sqlite:///{folder / 'shop.db'}", connect_args=connect_args, **arguments)
 
 
 def samples(text: str, name: str) -> list[tuple[dict[str, str], float]]:
