@@ -32,9 +32,13 @@ class Pipeline:
     def observe(self, observation: Observation) -> tuple[Analysis, bool]:
         """Count one executed statement, exactly once, and say what was found: its analysis, and whether it was slow."""
         analysis = self.analyzer.analyze(observation.statement, observation.origin.system)
+        return analysis, self.count(observation, analysis)
+
+    def count(self, observation: Observation, analysis: Analysis) -> bool:
+        """Count one executed statement whose analysis is known, and say whether it was slow."""
         slow = observation.duration_ns >= self.config.slow_query_threshold_ns
         self.aggregator.record(observation, analysis, slow)
-        return analysis, slow
+        return slow
 
     def step_failed(self, step: str, error: ErrorFacts, namespace: str) -> None:
         """Count an error that no statement stands for: a connection that could not be made, a commit that failed."""

@@ -12,9 +12,10 @@ from opentelemetry.trace import SpanKind
 
 from otel_dbmon_processors import span as spans
 from otel_dbmon_processors.analysis import Analysis
-from otel_dbmon_processors.observation import ErrorFacts, Origin
+from otel_dbmon_processors.observation import ErrorFacts, Observation, Origin
 from otel_dbmon_processors.pipeline import Pipeline
 from otel_dbmon_processors.points import NANOSECONDS
+from otel_dbmon_processors.repeats import Repeats, Rewritten
 from otel_dbmon_semconv import attributes as names
 
 #: Systems whose statements are not SQL: there is nothing we could sanitize or count.
@@ -48,6 +49,7 @@ class DatabaseSpanProcessor(SpanProcessor):
         self._shapes = spans.Shapes()
         self._sees_endings = False
         self._found: dict[tuple[Analysis, Origin], dict[str, Any]] = {}
+        self._repeats = Repeats(pipeline.config.cache_size)
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Learn which request the span belongs to; instrumentations set attributes after the start."""
@@ -82,6 +84,10 @@ class DatabaseSpanProcessor(SpanProcessor):
     def _process(self, span: ReadableSpan) -> None:
         try:
             attributes = spans.attributes_of(span)
+            known = self._repeats.find(attributes)
+            if known is not None and spans.is_ordinary(span):
+                self._process_repeat(span, known)
+                return
             shape = self._shapes[tuple(attributes)]
             if shape.text:
                 self._process_statement(span, attributes, shape)
@@ -108,24 +114,38 @@ class DatabaseSpanProcessor(SpanProcessor):
         if count or span.kind in _REQUEST_KINDS:
             spans.add(span, {names.DBMON_DB_QUERY_COUNT: count, names.DBMON_DB_DURATION: duration_ns / NANOSECONDS})
 
+    def _process_repeat(self, span: ReadableSpan, known: Rewritten) -> None:
+        observation = spans.observation_of(span, known.statement, known.origin)
+        slow = self._pipeline.count(observation, known.analysis)
+        self._add_to_request(observation)
+        attributes = {**known.attributes, names.DBMON_SLOW: True} if slow else known.attributes
+        spans.replace(span, known.name, attributes)
+
     def _process_statement(self, span: ReadableSpan, attributes: Mapping[str, Any], shape: spans.Shape) -> None:
-        observation = spans.observation_of(span, attributes, shape)
-        origin = observation.origin
+        statement, origin = spans.statement_of(attributes, shape), shape.origin(attributes)
         if origin.system in _NOT_SQL:
-            kept = observation.statement if _MASKED_COMMAND.fullmatch(observation.statement) else ""
-            spans.rewrite_statement(span, attributes, shape, span.name, kept, {})
+            kept = statement if _MASKED_COMMAND.fullmatch(statement) else ""
+            spans.replace(span, span.name, spans.rewritten(span, attributes, shape, kept, {}))
             return
+        observation = spans.observation_of(span, statement, origin, spans.error_of(span, attributes, shape))
         analysis, slow = self._pipeline.observe(observation)
+        self._add_to_request(observation)
+        text = analysis.sanitized if self._config.query_text else ""
+        found = self._found.get((analysis, origin)) or self._find(analysis, origin)
+        if slow or observation.error is not None:
+            found = {**found, **_trouble(slow, observation.error)}
+        name = analysis.summary or origin.system or "database"
+        made = spans.rewritten(span, attributes, shape, text, found)
+        spans.replace(span, name, made)
+        if not slow and observation.error is None:
+            self._repeats.remember(attributes, Rewritten(statement, origin, analysis, name, made))
+
+    def _add_to_request(self, observation: Observation) -> None:
         request = self._requests.find(observation.parent_id)
         if request is not None:
             request.add(observation.start_ns, observation.start_ns + observation.duration_ns)
-        found = self._found.get((analysis, origin)) or self._remember(analysis, origin)
-        if slow or observation.error is not None:
-            found = {**found, **_trouble(slow, observation.error)}
-        text = analysis.sanitized if self._config.query_text else ""
-        spans.rewrite_statement(span, attributes, shape, analysis.summary or origin.system or "database", text, found)
 
-    def _remember(self, analysis: Analysis, origin: Origin) -> dict[str, Any]:
+    def _find(self, analysis: Analysis, origin: Origin) -> dict[str, Any]:
         found = {
             names.DB_SYSTEM_NAME: origin.system,
             names.DB_QUERY_SUMMARY: analysis.summary,

@@ -158,19 +158,31 @@ def remember_error(span: Any, facts: ErrorFacts) -> None:
     span.set_attribute(names.ERROR_TYPE, facts.exception or facts.type)
 
 
-def observation_of(span: Any, attributes: Mapping[str, Any], shape: Shape) -> Observation:
-    """What an ending span with a statement says about that statement."""
+def is_ordinary(span: Any) -> bool:
+    """Whether nothing but its attributes and times tells this client's span from another: no error, event or link."""
+    return (
+        span._kind is SpanKind.CLIENT
+        and span._status.status_code is not StatusCode.ERROR
+        and not span._events._dq
+        and not span._links._dq
+    )
+
+
+def statement_of(attributes: Mapping[str, Any], shape: Shape) -> str:
+    """The statement's text; attributes have one."""
     text = attributes[shape.text]
+    return text if type(text) is str else _text(text)
+
+
+def observation_of(span: Any, statement: str, origin: Origin, error: ErrorFacts | None = None) -> Observation:
+    """What an ending span says about the run of its statement."""
     start = span._start_time
+    duration = span._end_time - start
     context = span._context
     parent = span._parent
-    error = None
-    if shape.has_error or span._status.status_code is StatusCode.ERROR:
-        error = _error_of(span, attributes, shape)
-    duration = span._end_time - start
     fields = (
-        text if type(text) is str else _text(text),
-        shape.origin(attributes),
+        statement,
+        origin,
         start,
         duration if duration > 0 else 0,
         error,
@@ -181,6 +193,13 @@ def observation_of(span: Any, attributes: Mapping[str, Any], shape: Shape) -> Ob
     )
     # Without the call of Python that the class itself would make.
     return tuple.__new__(Observation, fields)
+
+
+def error_of(span: Any, attributes: Mapping[str, Any], shape: Shape) -> ErrorFacts | None:
+    """What went wrong, as an engine hook or else the span itself knows it; None if nothing did."""
+    if not shape.has_error and span._status.status_code is not StatusCode.ERROR:
+        return None
+    return _error_of(span, attributes, shape)
 
 
 def _text(value: object) -> str:
@@ -220,31 +239,34 @@ def _recorded_exception(span: Any) -> str:
     return ""
 
 
-def rewrite_statement(
-    span: Any, attributes: Mapping[str, Any], shape: Shape, name: str, text: str, found: Mapping[str, Any]
-) -> None:
-    """Put the safe text, the span's name and what was found behind the shared attribute object.
+def rewritten(
+    span: Any, attributes: Mapping[str, Any], shape: Shape, text: str, found: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The attributes that a statement's span gets.
 
     Args:
         span: The ending span, or its read-only twin.
         attributes: Its attributes.
         shape: Their shape.
-        name: The span's new name.
         text: The sanitized statement, "" to leave it out.
         found: Attributes to add.
     """
-    rewritten = {**attributes, **found}
+    made = {**attributes, **found}
     for key in shape.removed:
-        rewritten.pop(key, None)
+        made.pop(key, None)
     limit = span._attributes.max_value_len
     safe = text if limit is None else text[:limit]
-    for key in shape.texts:
-        rewritten[key] = safe
-    rewritten[names.DB_QUERY_TEXT] = safe
+    for key in (*shape.texts, names.DB_QUERY_TEXT):
+        made[key] = safe
     if not text:
         for key in TEXT_KEYS:
-            rewritten.pop(key, None)
-    span._attributes._dict = rewritten
+            made.pop(key, None)
+    return made
+
+
+def replace(span: Any, name: str, attributes: dict[str, Any]) -> None:
+    """Put a name and attributes behind the shared attribute object; nobody may change them afterwards."""
+    span._attributes._dict = attributes
     span._name = name
 
 
