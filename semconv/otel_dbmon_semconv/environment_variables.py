@@ -110,10 +110,10 @@ Example: ``OTEL_DBMON_PROMETHEUS_FALLBACK_PORTS=0``, or ``opentelemetry-instrume
 0``.
 """
 OTEL_DBMON_SHUTDOWN_TIMEOUT: Final = "OTEL_DBMON_SHUTDOWN_TIMEOUT"
-"""Most time that exporting what is left may take when a process ends. 0 leaves the end to the SDK, which may take half
-a minute where nothing answers.
+"""Most time that exporting what is left may take when a process ends. Enough for a collector nearby, raise it for one
+far away; 0 leaves the end to the SDK, which may take half a minute.
 
-Has to be a number of milliseconds from 0 to 600000. Default: 2000.
+Has to be a number of milliseconds from 0 to 600000. Default: 1000.
 
 Example: ``OTEL_DBMON_SHUTDOWN_TIMEOUT=5000``, or ``opentelemetry-instrument --dbmon_shutdown_timeout 5000``.
 """

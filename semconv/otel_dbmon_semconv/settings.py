@@ -228,14 +228,14 @@ SHUTDOWN_TIMEOUT: Final = Setting(
     name="OTEL_DBMON_SHUTDOWN_TIMEOUT",
     attribute="shutdown_timeout",
     type="milliseconds",
-    default=2000.0,
+    default=1000.0,
     minimum=0.0,
     maximum=600000.0,
     choices=(),
     brief="Most time that exporting what is left may take when a process ends.",
 )
-"""Most time that exporting what is left may take when a process ends. 0 leaves the end to the SDK, which may take half
-a minute where nothing answers.
+"""Most time that exporting what is left may take when a process ends. Enough for a collector nearby, raise it for one
+far away; 0 leaves the end to the SDK, which may take half a minute.
 """
 
 SETTINGS: Final[tuple[Setting, ...]] = (
