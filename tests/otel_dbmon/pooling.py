@@ -74,7 +74,8 @@ class Counted(sqlite3.Connection):
     opened: ClassVar[weakref.WeakSet[Counted]] = weakref.WeakSet()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        # Threads share the connections of a pool, and a collection may end one in any of them.
+        super().__init__(*args, **{**kwargs, "check_same_thread": False})
         Counted.opened.add(self)
 
     def close(self) -> None:
@@ -89,9 +90,7 @@ class Counted(sqlite3.Connection):
 def engine_on(folder: Path, **arguments: Any) -> Engine:
     """An engine on a database file of this folder, with a QueuePool if nothing else is said."""
     arguments.setdefault("poolclass", QueuePool)
-    # Threads share the connections of these pools, and a collection may end one in any of them.
-    connect_args = {"factory": Counted, "check_same_thread": False}
-    return create_engine(f"sqlite:///{folder / 'shop.db'}", connect_args=connect_args, **arguments)
+    return create_engine(f"sqlite:///{folder / 'shop.db'}", connect_args={"factory": Counted}, **arguments)
 
 
 def samples(text: str, name: str) -> list[tuple[dict[str, str], float]]:

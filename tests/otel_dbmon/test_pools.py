@@ -162,7 +162,7 @@ def test_durations_are_those_of_the_clock(watched: Watched, tmp_path: Path) -> N
 
     def connect() -> Any:
         time.sleep(0.02)
-        return Counted(tmp_path / "slow.db", check_same_thread=False)
+        return Counted(tmp_path / "slow.db")
 
     engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool)
     watched.pools.add(engine)
@@ -437,6 +437,41 @@ def test_a_listener_of_the_application_may_raise(watched: Watched, engine: Engin
     told = watched.only()
 
     assert (told["active"], told["idle"], told["pending"], told["wait_time"]) == (0, 0, 0, 0)
+
+
+def test_a_pool_that_gives_out_something_else_is_unharmed(tmp_path: Path) -> None:
+    """An application may write its own; what we don't find there is counted as our failure, and nothing is raised."""
+
+    class Bare(NullPool):
+        def connect(self) -> Any:
+            return Counted(tmp_path / "shop.db")
+
+    watched = Watched()
+    engine = engine_on(tmp_path, poolclass=Bare)
+    watched.pools.add(engine)
+    connection = engine.raw_connection()
+    told = watched.only()
+
+    assert connection.execute("SELECT 1").fetchone() == (1,)  # type: ignore[attr-defined]
+    assert (told["active"], told["pending"], told["wait_time"]) == (0, 0, 0)
+    assert watched.guard.failures == {"pool": 1}
+
+
+def test_a_pool_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
+    """It is counted as our failure, and its usage is not known."""
+
+    class Unreadable(QueuePool):
+        def size(self) -> int:
+            raise RuntimeError("secret")
+
+    watched = Watched()
+    odd, plain = engine_on(tmp_path, poolclass=Unreadable), engine_on(tmp_path)
+    watched.pools.add(odd)
+    watched.pools.add(plain)
+
+    assert set(watched.told()) == {f"{tmp_path / 'shop.db'}#2"}
+    assert connection_pool_usage(odd) is None
+    assert watched.guard.failures == {"pool": 1}
 
 
 def test_connections_from_before_are_seen_when_they_are_used(watched: Watched, tmp_path: Path) -> None:
