@@ -30,7 +30,7 @@ class Reader:
         statements: For each statement its operations and targets, as written.
         collections: The tables in order, each once: its name without quotes, and as first written.
         operation: The first operation in upper case.
-        joins, subqueries, set_operations, windows, aggregates, groupings, ctes, recursions, distincts: How often each occurs.
+        joins, subqueries, set_operations, windows, aggregates, groupings, ctes, recursions, distincts: How many.
         is_upsert: Whether an INSERT says what to do about existing rows.
         has_string_target: Whether a literal stands where a table should.
     """
@@ -444,7 +444,7 @@ def _call(reader: Reader, index: int) -> None:
         return
     reader._operate(reader._words[index], "CALL")
     position = index + 1
-    while reader._word(position) in keywords.CALL_PREFIXES or reader._word(position)[:1] in (":", "@"):
+    while reader._word(position) in keywords.CALL_PREFIXES or reader._word(position)[:1] in (":", "@", "="):
         position += 1
     reader._target(position, is_table=False)
 
@@ -474,6 +474,12 @@ def _explain(reader: Reader, index: int) -> None:
     if reader._may_start(index) and not reader._is_muted:
         reader._operate(reader._words[index], "UTILITY")
         reader._is_open = True
+        position = index + 1
+        if reader._word(position) == "(":
+            position = reader._words.index(")", position) + 1 if ")" in reader._words[position:] else position
+        while reader._word(position) in ("ANALYZE", "VERBOSE", "EXTENDED", "QUERY", "PLAN", "FORMAT"):
+            position += 1
+        reader._next = position
 
 
 def _utility(reader: Reader, index: int) -> None:

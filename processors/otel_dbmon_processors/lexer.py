@@ -5,8 +5,8 @@ Speed comes from letting the regular expression engine drive. A pattern ``(kept*
 token. All that follows (sanitizing, classifying, the fingerprint) sees the template only, so two statements with one
 template have one analysis; that is what makes a cache of templates exact.
 
-Linear time: every alternative is chosen by its first character, repetitions are unrolled so that no text can be split in
-two ways, an unterminated construct eats the rest of the text at once, and nothing that has matched is tried again.
+Linear time: every alternative is chosen by its first character, repetitions are unrolled so that no text can be split
+in two ways, an unterminated construct eats the rest of the text at once, and nothing that matched is tried again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _END = "\0"
 _UNWANTED = re.compile("[\0\1\ufeff]")
 
 # Typographic quotes are quotes in no database, only in pasted text: what they enclose is a value.
-_TYPOGRAPHIC = "‘’‚‛“”„‟＇＂"
+_TYPOGRAPHIC = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\uff07\uff02"
 _LETTER = r"[^\W\d]"
 _AT_END = rf"(?={_END})"
 _REST = rf"[^{_END}]*"
@@ -315,7 +315,8 @@ def quoted_names(dialect: Dialect) -> list[str]:
     elif dialect.double_quoted_literals is Reading.EITHER:
         names.append(rf'"[^"\\{_END}]*(?:(?:""|\\[^"{_END}])[^"\\{_END}]*)*"(?!")')
     if dialect.bracketed_names is Reading.YES:
-        names.append(r"\[[^\]]*(?:\]\][^\]]*)*\]")
+        # Right after what can be subscripted only with a plain name inside: `a['x']` is no name anywhere.
+        names.append(r"\[(?<![\w\])]\[)[^\]]*(?:\]\][^\]]*)*\]|\[[^\W\d][^\]'\"]*\]")
     elif dialect.bracketed_names is Reading.EITHER:
         # Not after anything that has subscripts, and with a name inside.
         names.append(r"(?<![\w\])\"'`])\[[^\W\d][\w .$#@-]*\]")
@@ -343,7 +344,7 @@ def _strange_literals(dialect: Dialect) -> list[str]:
 
 
 def _cut_off(dialect: Dialect) -> list[str]:
-    """A name that the end of the text cuts off: after a dot it is one in every reading, and it holds word characters only."""
+    """A name that the end of the text cuts off: after a dot it is one in every reading, and holds word characters only."""
     return [] if dialect.double_quoted_literals is Reading.YES else [rf'"(?<="\.")\w*{_AT_END}']
 
 
@@ -374,7 +375,7 @@ def _has_quoted_names(tidied: str) -> bool:
 
 
 def _trustworthy(patterns: _Patterns, scanned: str, template: str) -> str:
-    """The template up to where a quote without a partner puts it in doubt: in ``name = 'O'Brien'`` up to the ``'O'``."""
+    """The template up to where a stray quote puts it in doubt: in ``name = 'O'Brien'`` up to the ``'O'``."""
     kept: list[str] = []
     doubtful = 0
     for match in patterns.strange.finditer(scanned):

@@ -7,10 +7,15 @@ passwords) is settled here by substitutions that only shorten: sanitizing a sani
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache
 
 from otel_dbmon_processors.dialects import Dialect, Reading
 from otel_dbmon_processors.lexer import lexer_for, quoted_names
+
+
+def _insensitive(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE | re.DOTALL)
+
 
 # The patterns begin with the character that decides: the engine skips to it, and most texts hold none.
 _PREFIXED = re.compile(r"\?(?<=[\w&]\?)")
@@ -23,15 +28,28 @@ _SIGNS = re.compile(r"[-+](?<![-+].)(?<![-+] .)[-+ ]*(?=\?)")
 _OPERATORS = frozenset("=<>(,[*/%|&^~!{;")
 _OPERATOR_WORDS = frozenset(
     {
-        *("select", "and", "or", "not", "between", "then", "else", "when", "limit", "offset", "in", "like", "by", "return"),
+        *(
+            "select",
+            "and",
+            "or",
+            "not",
+            "between",
+            "then",
+            "else",
+            "when",
+            "limit",
+            "offset",
+            "in",
+            "like",
+            "by",
+            "return",
+        ),
         *("values", "where", "having", "case", "distinct", "all", "any", "top", "is", "to", "with", "as", "on", "set"),
         *("from", "interval", "returning"),
     }
 )
 _LONGEST_OPERATOR_WORD = 12
-_BOOLEAN = re.compile(
-    r"[tTfF](?<![\w$@:.\"`\[].)(?:(?<=[tT])[rR][uU][eE]|(?<=[fF])[aA][lL][sS][eE])(?![\w$.\"`\]])"
-)
+_BOOLEAN = re.compile(r"[tTfF](?<![\w$@:.\"`\[].)(?:(?<=[tT])[rR][uU][eE]|(?<=[fF])[aA][lL][sS][eE])(?![\w$.\"`\]])")
 _IN_LIST = re.compile(r"\((?:(?<=\W[iI][nN]\()|(?<=\W[iI][nN] \()) ?\?(?: ?, ?\?)* ?\)")
 _IN_ARRAY = re.compile(r"(?<=\bin array) ?\[ ?\?(?: ?, ?\?)* ?\]", re.IGNORECASE)
 # SQL Server shows the parameters of a prepared statement before it.
@@ -85,7 +103,11 @@ class Sanitizer:
             text = text if declared is None else text[declared.end() :]
         if ':"SYS_B_' in text:
             text = _SYSTEM_BIND.sub(r"\1?", text)
-        return self._settle(text) if "?" in text else text
+        if "?" in text:
+            text = _settle(text)
+        if (")," in text or ") ," in text) and "value" in lowered:
+            text = self._drop_rows(r"\1\2\3", text)
+        return text
 
     def finish(self, tidied: str) -> str:
         """The tidied text without anything that could be a literal."""
@@ -95,22 +117,22 @@ class Sanitizer:
         return tidied if redacted == tidied else self.tidy(redacted)
 
     def _is_secretive(self, lowered: str) -> bool:
-        return any([word in lowered for word in _SECRETIVE]) or (self._has_bare_settings and lowered.startswith("set "))
+        return any(word in lowered for word in _SECRETIVE) or (self._has_bare_settings and lowered.startswith("set "))
 
-    def _settle(self, text: str) -> str:
-        if _PREFIXED.search(text) is not None:
-            text = _PREFIX.sub("", text)
-        if ".?" in text:
-            text = _POINT.sub("", text)
-        if _SIGNED.search(text) is not None:
-            text = _SIGNS.sub(_fold, text)
-        if "?," in text or "? ," in text or "( ?" in text or "(? " in text:
-            text = _IN_LIST.sub("(?)", text)
-            if "[" in text:
-                text = _IN_ARRAY.sub(" [?]", text)
-        if (")," in text or ") ," in text) and "value" in text.lower():
-            text = self._drop_rows(r"\1\2\3", text)
-        return text
+
+def _settle(text: str) -> str:
+    """The text without what stands around a placeholder: prefixes, points, signs, other placeholders."""
+    if _PREFIXED.search(text) is not None:
+        text = _PREFIX.sub("", text)
+    if ".?" in text:
+        text = _POINT.sub("", text)
+    if _SIGNED.search(text) is not None:
+        text = _SIGNS.sub(_fold, text)
+    if "?," in text or "? ," in text or "( ?" in text or "(? " in text:
+        text = _IN_LIST.sub("(?)", text)
+        if "[" in text:
+            text = _IN_ARRAY.sub(" [?]", text)
+    return text
 
 
 def _fold(signs: re.Match[str]) -> str:
@@ -141,34 +163,45 @@ class _Secrets:
     def __init__(self, names: list[str], quotes: str, bare_settings: bool) -> None:
         name = "|".join(names)
         bare = rf"(?!(?:null|is|by|for|to)\b|password\b ?=? ?\?|\?)(?:{name}|[^\s;,()={quotes}]|[{quotes}])+"
-        code = rf"(?:{name}|[^;{quotes}]|[{quotes}])"
+        self._statements = re.compile(rf"(?:[^;{quotes}]+|{name}|[{quotes}])*;?", re.DOTALL).findall
         # A user may be called "password": the last of several is the keyword.
         self._password = _insensitive(
-            rf"\b(password\b(?: password\b)*(?: ?=| is\b| by\b| for [^;=]*?(?:=|\bto\b))?) ?{bare}"
+            rf"\b(password\b(?: password\b)*(?: ?=| is\b| by\b| for \S{{1,99}} ?(?:=|to\b))?) ?{bare}"
         )
-        self._identified = _insensitive(rf"\b(identified\b[^;]*?\bby(?: password)? )(?!\?|null\b){code}+")
-        self._copied = _insensitive(rf"(\bcopy\b[^;]*\bfrom stdin\b[^;]*;).+")
-        setting = rf"(?:^|; ?)set (?:session |local )?[\w.]+ ?(?:=|\bto\b) ?"
+        setting = r"^ ?set (?:session |local )?[\w.]+ ?(?:=|to\b) ?"
         self._setting = _insensitive(rf"({setting})(?!on\b|off\b|default\b|@){bare}(?: ?, ?{bare})*")
         self._has_bare_settings = bare_settings
-        # Statements in which PASSWORD is a column or a table.
-        self._data = _insensitive(
-            r"(?:^|; ?)(?:select|insert|update|delete|merge|with|replace|values|truncate|call|exec(?:ute)?|grant|revoke"
-            rf"|(?:create|alter|drop)(?: \w+){{0,3}} (?:table|view|index))\b{code}*"
-        )
 
     def hide(self, text: str) -> str:
         """The text with a ``?`` for each such value."""
         pieces: list[str] = []
-        position = 0
-        for data in self._data.finditer(text):
-            pieces += self._password.sub(r"\1 ?", text[position : data.start()]), data[0]
-            position = data.end()
-        pieces.append(self._password.sub(r"\1 ?", text[position:]))
-        text = self._identified.sub(r"\1?", "".join(pieces))
+        for statement in self._statements(text):
+            pieces.append(self._hide(statement))
+            if _COPIES.match(statement) is not None:
+                # What follows are rows.
+                break
+        return "".join(pieces)
+
+    def _hide(self, statement: str) -> str:
+        if _USES_DATA.match(statement) is None:
+            statement = self._password.sub(r"\1 ?", statement)
         if self._has_bare_settings:
-            text = self._setting.sub(r"\1?", text)
-        return self._copied.sub(r"\1", text)
+            statement = self._setting.sub(r"\1?", statement)
+        identified = _IDENTIFIED.search(statement)
+        value = None if identified is None else _BY_VALUE.search(statement, identified.end())
+        if value is None:
+            return statement
+        return statement[: value.end()] + ("?;" if statement.endswith(";") else "?")
+
+
+# Statements in which PASSWORD is a column or a table.
+_USES_DATA = _insensitive(
+    r" ?(?:select|insert|update|delete|merge|with|replace|values|truncate|call|exec(?:ute)?|grant|revoke"
+    r"|(?:create|alter|drop)(?: \w+){0,3} (?:table|view|index))\b"
+)
+_IDENTIFIED = _insensitive(r"\bidentified\b")
+_BY_VALUE = _insensitive(r"\bby (?:password )?(?!\?|null\b|password \?)(?=\S)")
+_COPIES = _insensitive(r" ?copy\b.*\bfrom stdin\b.*;")
 
 
 class _NamesInDoubt:
@@ -180,7 +213,7 @@ class _NamesInDoubt:
     def redact(self, text: str) -> str:
         """The text with a ``?`` for each name in doubt."""
         doubtful = [match.span() for match in self._names.finditer(text) if match[0][0] == '"']
-        if any([_has_dot(text, start, end) for start, end in doubtful]):
+        if any(_has_dot(text, start, end) for start, end in doubtful):
             # No string has a dot beside it: this statement puts its names into double quotes.
             return text
         pieces: list[str] = []
@@ -205,11 +238,7 @@ def _is_queried(text: str, start: int, end: int) -> bool:
     )
 
 
-def _insensitive(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE | re.DOTALL)
-
-
-@lru_cache(maxsize=None)
+@cache
 def sanitizer_for(dialect: Dialect) -> Sanitizer:
     """The sanitizer of a dialect, the same one every time."""
     return Sanitizer(dialect)
