@@ -14,6 +14,8 @@ import nox
 ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
 CLEAN_INSTALL = "tests/packaging/test_clean_install.py"
+#: Databases and fork servers take minutes to start and stop; two environments of `make test` do that, not all.
+SERVERS = ("tests/postgres", "tests/processes")
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "virtualenv"
@@ -85,10 +87,11 @@ def test_wheel(session: nox.Session, lock: str, *options: str) -> None:
     session.run("pytest", f"--config-file={ROOT}/pyproject.toml", "-o", "pythonpath=", *arguments, env=environment)
 
 
-def everything(session: nox.Session) -> list[str]:
-    """All tests but those with a session of their own, unless the command line names some."""
-    named = any(is_in_checkout(argument) for argument in session.posargs)
-    return [] if named else ["tests", f"--ignore={ROOT / CLEAN_INSTALL}"]
+def everything(session: nox.Session, *but: str) -> list[str]:
+    """All tests but these and those with a session of their own, unless the command line names some."""
+    if any(is_in_checkout(argument) for argument in session.posargs):
+        return []
+    return ["tests", *(f"--ignore={ROOT / path}" for path in (CLEAN_INSTALL, *but))]
 
 
 def is_in_checkout(argument: str) -> bool:
@@ -98,15 +101,25 @@ def is_in_checkout(argument: str) -> bool:
 
 @nox.session(python=PYTHONS, requires=["build"])
 def tests(session: nox.Session) -> None:
-    """Run all tests against the wheel; measure coverage on one interpreter."""
-    coverage = ["--cov", f"--cov-config={ROOT}/pyproject.toml", "--cov-report=term", "--cov-fail-under=90"]
-    measured = session.python == MAIN and not session.posargs
-    test_wheel(session, "test", *everything(session), *(coverage if measured else []))
+    """Run the tests against the wheel; on one interpreter with servers and coverage."""
+    if session.python != MAIN:
+        test_wheel(session, "test", *everything(session, *SERVERS))
+    elif session.posargs:
+        test_wheel(session, "test", *everything(session))
+    else:
+        coverage = ["--cov", f"--cov-config={ROOT}/pyproject.toml", "--cov-report=term", "--cov-fail-under=90"]
+        test_wheel(session, "test", *everything(session), *coverage)
+
+
+@nox.session(python=[python for python in PYTHONS if python != MAIN], requires=["build"])
+def servers(session: nox.Session) -> None:
+    """Run the tests that start servers on the other interpreters, too (only when asked for)."""
+    test_wheel(session, "test", *SERVERS)
 
 
 @nox.session(python=MAIN, requires=["build"])
 def floor(session: nox.Session) -> None:
-    """Run all tests on the oldest OpenTelemetry that is supported."""
+    """Run all tests, those with servers too, on the oldest OpenTelemetry that is supported."""
     test_wheel(session, "floor", *everything(session))
 
 
