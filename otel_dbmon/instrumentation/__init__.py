@@ -32,6 +32,10 @@ def complete(runtime: Runtime) -> None:
         from otel_dbmon.instrumentation import psycopg2
 
         psycopg2.complete(runtime.pipeline)
+    if _is_instrumented("sqlite3", "SQLite3Instrumentor"):
+        from otel_dbmon.instrumentation import sqlite3
+
+        sqlite3.complete()
     if _is_instrumented("asyncpg", "AsyncPGInstrumentor"):
         from otel_dbmon.instrumentation import asyncpg
 

@@ -193,6 +193,9 @@ class MariaDB(PrivateServer):
 
     def connect(self) -> None:
         """Likewise."""
+        if not self.socket.exists():
+            # PyMySQL would leave a socket open that could not be connected.
+            raise pymysql.OperationalError("not yet")
         connection = pymysql.connect(unix_socket=str(self.socket), user="root")
         with connection.cursor() as cursor:
             cursor.execute("CREATE DATABASE IF NOT EXISTS dbmon")

@@ -202,7 +202,7 @@ def test_what_drivers_do_by_themselves_is_no_query(client: str, runs: dict[str, 
     operations = {labels(point)["operation"] for point in runs[client].points}
     assert operations.isdisjoint({"BEGIN", "COMMIT", "FETCH", "CLOSE", "DECLARE"})
     sent = {statement.split()[0].rstrip(";").upper() for statement, _ in counted.executed}
-    assert {"BEGIN", "COMMIT"} <= sent
+    assert {"BEGIN", "COMMIT"} <= sent or "sqlite" in client
 
 
 @pytest.mark.parametrize("client", CLIENTS)

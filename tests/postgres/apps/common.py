@@ -29,7 +29,7 @@ def meanwhile(function: str, table: str) -> Iterator[None]:
     """Let another connection call ``pg_cancel_backend`` or ``pg_terminate_backend`` on whoever reads this table."""
 
     def call() -> None:
-        wanted = f"SELECT count({function}(pid)) FROM pg_stat_activity WHERE query LIKE %s AND state = 'active'"
+        wanted = f"SELECT count({function}(pid)) FROM pg_stat_activity WHERE query LIKE %s AND wait_event = 'PgSleep'"
         with psycopg.connect(URL, autocommit=True) as connection:
             deadline = time.monotonic() + 10
             while time.monotonic() < deadline:

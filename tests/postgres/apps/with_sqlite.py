@@ -26,8 +26,8 @@ def tell(statement: str) -> None:
 
 
 def prepare(table: str) -> None:
-    """Make the table, without telling of it."""
-    with closing(sqlite3.connect(FILE)) as connection, connection:
+    """Make the table; the class itself is not traced, as ``sqlite3.connect`` is, and does not tell."""
+    with closing(sqlite3.Connection(FILE)) as connection, connection:
         connection.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, name TEXT)")
         connection.executemany(f"INSERT INTO {table} (name) VALUES (?)", [("n",)] * ROWS)
 
@@ -89,7 +89,7 @@ class CoreSqlite:
 
     def timed_out(self, table: str) -> None:
         prepare(table)
-        with closing(sqlite3.connect(FILE)) as other, self.engine.connect() as connection:
+        with closing(sqlite3.Connection(FILE)) as other, self.engine.connect() as connection:
             connection.execute(text(f"SELECT id FROM {table}")).all()
             connection.rollback()
             other.execute("BEGIN EXCLUSIVE")
@@ -117,6 +117,8 @@ class Sqlite:
             cursor = connection.cursor()
             cursor.execute(f"SELECT id FROM {table} WHERE name = 'one'").fetchall()
             cursor.execute(f"UPDATE {table} SET name = ? WHERE id = ?", ("two", 2))
+            connection.execute(f"SELECT name FROM {table}").fetchall()
+            connection.executemany(f"UPDATE {table} SET name = ? WHERE id = ?", [("three", 3)])
             connection.commit()
 
     def executemany(self, table: str) -> None:
@@ -152,7 +154,7 @@ class Sqlite:
 
     def timed_out(self, table: str) -> None:
         prepare(table)
-        with closing(sqlite3.connect(FILE)) as other, self.connection() as connection:
+        with closing(sqlite3.Connection(FILE)) as other, self.connection() as connection:
             connection.cursor().execute(f"SELECT id FROM {table}").fetchall()
             other.execute("BEGIN EXCLUSIVE")
             with suppress(sqlite3.OperationalError):
