@@ -13,7 +13,7 @@ READY := $(VENV)/ready
 COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --all-extras --universal --python-version 3.10 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(UPGRADE)
 
-.PHONY: help demo test lint format bench docs lock clean
+.PHONY: help demo test lint format bench soak docs lock clean
 
 help:  ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,7 @@ demo: $(READY)  ## Run the shop for 20 s and show what was seen (ARGS="--serve" 
 	@$(BIN)/otel-dbmon demo $(ARGS)
 
 test: $(READY)  ## Build the wheel and test it on every interpreter there is, and on the oldest OpenTelemetry.
+	@tests/postgres/install.sh
 	@$(BIN)/nox $(if $(SESSIONS),-s $(SESSIONS)) $(if $(ARGS),-- $(ARGS))
 
 lint: $(READY)  ## Check style, types, import layers and everything that is generated.
@@ -44,6 +45,9 @@ format: $(READY)  ## Put the code into shape.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+soak: $(READY)  ## Ten minutes at full speed with a collector absent, slow, back (SECONDS=60 for one).
+	@$(BIN)/python tests/soak/soak.py --seconds $(or $(SECONDS),600)
+
 docs: $(READY)  ## Write everything that is generated from semconv/registry.
 	$(BIN)/python semconv/generate.py
 
@@ -56,6 +60,7 @@ lock: $(READY)  ## Lock the versions again (UPGRADE=--upgrade takes the newest).
 	$(COMPILE) --group test --output-file requirements/test.txt
 	$(COMPILE) --group vendor --output-file requirements/vendor.txt
 	$(COMPILE) --group test --constraints requirements/floor.in --output-file requirements/floor.txt
+	$(COMPILE) --group test --override requirements/newest.in --output-file requirements/newest.txt
 	@! grep -nE '://' requirements/*.txt
 
 clean:  ## Remove whatever the other targets made.

@@ -72,6 +72,7 @@ def attach(tracer_provider: object = None, meter_provider: object = None, logger
         try:
             attach_to(runtime, found)
             runtime.ending.watch(found)
+            exporting.count_losses(found, runtime.guard)
             exporting.renew_after_fork(found, runtime.guard)
         except Exception as error:  # noqa: BLE001 - the service must start without us
             runtime.guard.failed(f"attach {kind.__name__}", error)

@@ -10,7 +10,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from opentelemetry.sdk._logs import LoggerProvider
@@ -71,6 +71,27 @@ class _Batches:
 
     def flush(self) -> None:
         self._batch.force_flush()
+
+    def count_losses(self, losses: _Losses) -> None:
+        metrics, exporter = self._batch._metrics, self._batch._exporter
+        drop_items, export = metrics.drop_items, exporter.export
+
+        def drop_and_count(count: int, *args: Any, **kwargs: Any) -> None:
+            losses.add(count)
+            drop_items(count, *args, **kwargs)
+
+        def export_and_count(items: Sequence[object]) -> Any:
+            delivered = False
+            try:
+                result = export(items)
+                delivered = result.name == "SUCCESS"
+                return result
+            finally:
+                if not delivered:
+                    losses.add(len(items))
+
+        metrics.drop_items = drop_and_count
+        exporter.export = export_and_count
 
 
 class _Collections:
@@ -158,6 +179,31 @@ def _try_once_from_now_on(exporter: Any) -> None:
         event = getattr(holder, name, None)
         if isinstance(event, threading.Event):
             event.set()
+
+
+def count_losses(provider: object, guard: Guard) -> None:
+    """Count the spans and log records that a full queue pushes out and those that could not be delivered.
+
+    Args:
+        provider: One of the SDK's; what is added to it later is not counted.
+        guard: Counts ``spans`` and ``log_records`` as dropped.
+    """
+    what = "spans" if isinstance(provider, TracerProvider) else "log_records"
+    for outlet in outlets_of(provider):
+        if isinstance(outlet, _Batches):
+            outlet.count_losses(_Losses(what, guard))
+
+
+class _Losses:
+    def __init__(self, what: str, guard: Guard) -> None:
+        self._what = what
+        self._guard = guard
+        # Threads of the service drop as well, all those that end a span while the queue is full.
+        self._lock = threading.Lock()
+
+    def add(self, count: int) -> None:
+        with self._lock:
+            self._guard.drop(self._what, count)
 
 
 def renew_after_fork(provider: object, guard: Guard) -> None:
