@@ -20,7 +20,7 @@ SERVERS = ("tests/postgres", "tests/processes")
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["build", "tests", "floor", "vendor", "package"]
+nox.options.sessions = ["build", "tests", "floor", "newest", "vendor", "package"]
 
 
 def candidates(version: str) -> Iterator[Path]:
@@ -121,6 +121,12 @@ def servers(session: nox.Session) -> None:
 def floor(session: nox.Session) -> None:
     """Run all tests, those with servers too, on the oldest OpenTelemetry that is supported."""
     test_wheel(session, "floor", *everything(session))
+
+
+@nox.session(python=MAIN, requires=["build"])
+def newest(session: nox.Session) -> None:
+    """Run the tests of databases on SQLAlchemy's next release, which upstream's instrumentation refuses."""
+    test_wheel(session, "newest", "tests/postgres", "tests/otel_dbmon/test_launcher.py")
 
 
 @nox.session(python=MAIN, requires=["build"])
