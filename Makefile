@@ -32,7 +32,6 @@ demo: $(READY)  ## Run the shop for 20 s and show what was seen (ARGS="--serve" 
 
 test: $(READY)  ## Build the wheel and test it on every interpreter there is, and on the oldest OpenTelemetry.
 	@tests/postgres/install.sh
-	@tests/postgres/install.sh
 	@$(BIN)/nox $(if $(SESSIONS),-s $(SESSIONS)) $(if $(ARGS),-- $(ARGS))
 
 lint: $(READY)  ## Check style, types, import layers and everything that is generated.
@@ -61,7 +60,6 @@ lock: $(READY)  ## Lock the versions again (UPGRADE=--upgrade takes the newest).
 	$(COMPILE) --group test --output-file requirements/test.txt
 	$(COMPILE) --group vendor --output-file requirements/vendor.txt
 	$(COMPILE) --group test --constraints requirements/floor.in --output-file requirements/floor.txt
-	$(COMPILE) --group test --override requirements/newest.in --output-file requirements/newest.txt
 	$(COMPILE) --group test --override requirements/newest.in --output-file requirements/newest.txt
 	@! grep -nE '://' requirements/*.txt
 
