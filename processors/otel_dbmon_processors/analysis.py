@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from functools import cache
 from typing import NamedTuple
 
 from otel_dbmon_processors.classify import Reader, summary_of
-from otel_dbmon_processors.complexity import explanation_of, level_of, query_type_of, score_of
+from otel_dbmon_processors.complexity import assess
 from otel_dbmon_processors.dialects import Dialect, dialect_for
 from otel_dbmon_processors.fingerprint import fingerprint_of
 from otel_dbmon_processors.guard import Guard
@@ -90,7 +89,7 @@ class _Analyst:
 
     def _result(self, tidied: str, words: list[str], reader: Reader) -> Analysis:
         sanitized = self._finish(tidied)
-        kind, level = query_type_of(reader), level_of(score_of(reader))
+        kind, level, explanation = assess(reader)
         return Analysis(
             sanitized.replace(UNCLOSED, "[") if UNCLOSED in sanitized else sanitized,
             reader.operation,
@@ -99,7 +98,7 @@ class _Analyst:
             summary_of(reader.statements),
             kind,
             level,
-            explanation_of(kind, level),
+            explanation,
             fingerprint_of(words if sanitized is tidied else self._words(sanitized)),
         )
 
@@ -127,7 +126,6 @@ class _Memory:
         self._characters = max(1, characters // 2)
         self._longest = longest
         self._held = 0
-        self._lock = threading.Lock()
         self.young: dict[str, Analysis] = {}
         self._old: dict[str, Analysis] = {}
 
@@ -144,12 +142,11 @@ class _Memory:
         """Remember, unless the key is too long to be worth its place."""
         if len(key) > self._longest:
             return
-        size = len(key) + len(analysis.sanitized) + len(analysis.summary)
-        with self._lock:
-            if len(self.young) >= self._entries or self._held + size > self._characters:
-                self._old, self.young, self._held = self.young, {}, 0
-            self._held += size
-            self.young[key] = analysis
+        self._held += len(key) + len(analysis.sanitized) + len(analysis.summary)
+        if len(self.young) >= self._entries or self._held > self._characters:
+            # Without a lock two threads may both come here: then more is forgotten than need be, no more.
+            self._old, self.young, self._held = self.young, {}, 0
+        self.young[key] = analysis
 
 
 class _Room:
@@ -230,7 +227,7 @@ class Analyzer:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything, with new locks; for a forked child, where another thread may have held them."""
+        """Forget everything; for a forked child. There are no locks that another thread could have held."""
         self._rooms: dict[str, _Room] = {}
         self._rooms_of_dialects: dict[Dialect, _Room] = {}
 

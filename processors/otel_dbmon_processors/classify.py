@@ -18,6 +18,8 @@ MAX_SUMMARY = 255
 _SPACED_DOT = re.compile(r"\s*\.\s*")
 _NAME_PART = re.compile(r'"((?:[^"]|"")*)"|`((?:[^`]|``)*)`|\[((?:[^\]]|\]\])*)\]|\'((?:[^\']|\'\')*)\'')
 
+_NO_QUOTES = {ord(quote): None for quote in "\"`[]'"}
+
 # What a FROM belongs to.
 _READERS = frozenset({"SELECT", "DELETE", "UPDATE"})
 _FILLED = frozenset({"INSERT", "REPLACE", "UPSERT", "MERGE", "COPY", "LOAD", "SELECT"})
@@ -49,7 +51,8 @@ class Reader:
     def __init__(self, words: list[str], dialect: Dialect) -> None:
         self._dialect = dialect
         self._words = words
-        self._handlers: list[_Handler | None] = list(map(_HANDLERS.get, map(str.upper, words)))
+        self._upper = list(map(str.upper, words))
+        self._handlers: list[_Handler | None] = list(map(_HANDLERS.get, self._upper))
         self._parts: list[str] = []
         self.statements: list[list[str]] = []
         self.collections: dict[str, str] = {}
@@ -57,7 +60,7 @@ class Reader:
         self._stack: list[tuple[bool, str, tuple[bool, str] | None]] = []
         index = 0
         for handler in self._handlers:
-            if handler is not None and index >= self._next:
+            if handler is not None and index >= self._next and (self._lists or handler is not _comma):
                 handler(self, index)
             index += 1  # noqa: SIM113 - enumerate costs a tuple a word
         if self._parts:
@@ -78,7 +81,7 @@ class Reader:
     # -- helpers -------------------------------------------------------------------------------------------------
 
     def _word(self, index: int) -> str:
-        return self._words[index].upper() if 0 <= index < len(self._words) else ""
+        return self._upper[index] if 0 <= index < len(self._upper) else ""
 
     def _may_start(self, index: int) -> bool:
         return self._is_open or index == self._fresh
@@ -88,7 +91,7 @@ class Reader:
         self._is_open = self._lists = False
         if not self._is_muted:
             self._parts.append(text)
-        if not self.operation:
+        if not self.first:
             self.operation = text.partition(" ")[0].upper()
             self.first = verb
 
@@ -135,7 +138,7 @@ class Reader:
         if (may_call and is_table and following < len(words) and words[following] == "(") or not self._is_name(index):
             return index
         self._next = following
-        if is_table and self._names and word.upper() in self._names:
+        if is_table and self._names and self._upper[index] in self._names:
             return following
         if not self._is_muted:
             self._parts.append(_compact(word))
@@ -166,12 +169,12 @@ def _compact(word: str) -> str:
 
 
 def _unquoted(word: str) -> str:
-    first = word[0]
-    if first not in "\"`['" and '"' not in word and "`" not in word and "[" not in word:
-        return _compact(word)
-    if first == '"' and word[-1] == '"' and word.count('"') == 2:
-        return word[1:-1]
-    return _NAME_PART.sub(lambda part: next(text for text in part.groups() if text is not None), word)
+    if word.isidentifier():
+        return word
+    plain = word.translate(_NO_QUOTES)
+    if plain.replace(".", "").isidentifier():
+        return plain
+    return _compact(_NAME_PART.sub(lambda part: next(text for text in part.groups() if text is not None), word))
 
 
 def _prefix(reader: Reader, index: int) -> None:
@@ -203,10 +206,10 @@ def _apply(reader: Reader, index: int) -> None:
 
 
 def _comma(reader: Reader, index: int) -> None:
-    if reader._lists:
-        if reader._verb in _READERS:
-            reader.joins += 1
-        reader._target(index + 1)
+    """Only called where it separates targets."""
+    if reader._verb in _READERS:
+        reader.joins += 1
+    reader._target(index + 1)
 
 
 def _clause_end(reader: Reader, index: int) -> None:
@@ -221,8 +224,12 @@ def _group(reader: Reader, index: int) -> None:
 
 def _open(reader: Reader, index: int) -> None:
     reader._fresh = inner = index + 1
-    following = reader._handlers[inner] if inner < len(reader._words) else None
-    if following in _QUERY_STARTS or reader._cte[0] == index:
+    handlers = reader._handlers
+    following = handlers[inner] if inner < len(handlers) else None
+    if following is None and reader._group != index and index + 2 < len(handlers) and handlers[index + 2] is _close:
+        # The argument of most functions.
+        reader._next = index + 3
+    elif following in _QUERY_STARTS or reader._cte[0] == index:
         _open_query(reader, index)
     elif reader._group == index:
         # Brackets around joins: what is inside is read like the list outside.

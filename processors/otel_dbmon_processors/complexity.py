@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from otel_dbmon_processors.classify import Reader
 
 QUERY_TYPES = (
@@ -48,29 +50,45 @@ _NOUNS = {
     "utility": "utility statement",
 }
 _ADJECTIVES = {"low": "Simple", "medium": "Complex", "high": "Highly complex"}
-_EXPLANATIONS = {
-    (kind, level): f"{_ADJECTIVES[level]} {noun} detected" for kind, noun in _NOUNS.items() for level in LEVELS
+
+
+class Assessment(NamedTuple):
+    """What kind of statement it is, how complex, and both in plain words."""
+
+    query_type: str
+    complexity: str
+    explanation: str
+
+
+_ASSESSMENTS = {
+    (kind, level): Assessment(kind, level, f"{_ADJECTIVES[level]} {noun} detected")
+    for kind, noun in _NOUNS.items()
+    for level in LEVELS
 }
+
+
+def assess(reader: Reader) -> Assessment:
+    """Type, complexity and explanation of what a reader has read."""
+    score = score_of(reader)
+    return _ASSESSMENTS[query_type_of(reader), "low" if score < MEDIUM else "medium" if score < HIGH else "high"]
 
 
 def query_type_of(reader: Reader) -> str:
     """One of ``QUERY_TYPES``: for a query its most telling part, for anything else what its first operation does."""
     verb = reader.first
-    if verb == "SELECT":
-        if reader.ctes:
-            return "cte"
-        if reader.set_operations:
-            return "union"
-        if reader.windows:
-            return "window"
-        if reader.joins:
-            return "join"
-        if reader.groupings or reader.aggregates:
-            return "aggregate"
-        return "subquery" if reader.subqueries else "select"
-    if verb == "INSERT" and reader.is_upsert:
-        return "upsert"
-    return _TYPE_OF_VERB.get(verb, "utility")
+    if verb != "SELECT":
+        return "upsert" if verb == "INSERT" and reader.is_upsert else _TYPE_OF_VERB.get(verb, "utility")
+    if reader.ctes:
+        return "cte"
+    if reader.set_operations:
+        return "union"
+    if reader.windows:
+        return "window"
+    if reader.joins:
+        return "join"
+    if reader.groupings or reader.aggregates:
+        return "aggregate"
+    return "subquery" if reader.subqueries else "select"
 
 
 def score_of(reader: Reader) -> int:
@@ -82,15 +100,3 @@ def score_of(reader: Reader) -> int:
         + (1 if reader.aggregates else 0)
         + (1 if reader.distincts else 0)
     )
-
-
-def level_of(score: int) -> str:
-    """``low``, ``medium`` or ``high``."""
-    if score < MEDIUM:
-        return "low"
-    return "medium" if score < HIGH else "high"
-
-
-def explanation_of(query_type: str, level: str) -> str:
-    """Type and complexity in plain words."""
-    return _EXPLANATIONS[query_type, level]

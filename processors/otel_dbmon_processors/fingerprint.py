@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 from hashlib import blake2b
 
-# A closing quote is followed by a space or a dot.
-_CASED_NAME = re.compile(r"[\"`\[](?![ .]|\Z)[^\"`\[\]A-Z]*[A-Z]")
+_QUOTES = frozenset('"`[')
 _QUOTED = re.compile(r'"[^"]*"|`[^`]*`|\[[^\[\]]*\]')
 _PARAMETER = re.compile(r"[:@$%](?<!\S.)(?:(?<=[:@])\w+|(?<=\$)\d+|(?<=%)(?:\(\w+\))?s)(?!\S)")
 _LIST = re.compile(r"\?(?: , \?)+")
@@ -19,8 +18,9 @@ _ROWS = re.compile(r"(\( \? \))(?: , \1)+")
 def fingerprint_of(words: list[str]) -> str:
     """The name of a statement's pattern, the same in every process and on every machine."""
     text = " ".join(words)
-    if ('"' in text or "`" in text or "[" in text) and (not text.isascii() or _CASED_NAME.search(text) is not None):
-        text = _lower_outside_quotes(text)
+    if '"' in text or "`" in text or "[" in text:
+        lower = _lower if '."' in text or ".`" in text or ".[" in text else str.lower
+        text = " ".join([word if word[0] in _QUOTES else lower(word) for word in words])
     else:
         text = text.lower()
     if "$" in text or ":" in text or "@" in text or "%" in text:
@@ -30,6 +30,8 @@ def fingerprint_of(words: list[str]) -> str:
     return blake2b(text.rstrip("; ").encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
-def _lower_outside_quotes(text: str) -> str:
-    names = [*_QUOTED.findall(text), ""]
-    return "".join([piece.lower() + name for piece, name in zip(_QUOTED.split(text), names, strict=True)])
+def _lower(word: str) -> str:
+    if '"' not in word and "`" not in word and "[" not in word:
+        return word.lower()
+    names = [*_QUOTED.findall(word), ""]
+    return "".join([piece.lower() + name for piece, name in zip(_QUOTED.split(word), names, strict=True)])

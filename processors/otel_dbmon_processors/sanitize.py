@@ -19,8 +19,9 @@ def _insensitive(pattern: str) -> re.Pattern[str]:
 
 # The patterns begin with the character that decides: the engine skips to it, and most texts hold none.
 _PREFIXED = re.compile(r"\?(?<=[\w&]\?)")
-# N'..', E'..', B'..', X'..', U&'..', Q'..' and MySQL's _charset'..'
-_PREFIX = re.compile(r"(?<![\w$@:.?&])(?:(?:[uU]&)*(?:[nN]?[qQ]|[nNeEbBxX]|_\w+)|(?:[uU]&)+)(?=\?)")
+# N'..', E'..', B'..', X'..', U&'..', Q'..' and MySQL's _charset'..': what the lexer left of them stands before a `?`.
+_PREFIX = re.compile(r"(?<![\w$@:.?&])(?:(?:[uU]&)*(?:[nN]?[qQ]|[nNeEbBxX]|_\w+)|(?:[uU]&)+)\Z")
+_LONGEST_PREFIX = 40
 _POINT = re.compile(r"\.(?<![\w\"`\])?.]\.)(?=\?)")
 _SIGNED = re.compile(r"\?(?:(?<=[-+]\?)|(?<=[-+] \?))")
 _SIGNS = re.compile(r"[-+](?<![-+].)(?<![-+] .)[-+ ]*(?=\?)")
@@ -56,8 +57,6 @@ _IN_ARRAY = re.compile(r"(?<=\bin array) ?\[ ?\?(?: ?, ?\?)* ?\]", re.IGNORECASE
 _DECLARED_PARAMETERS = re.compile(r"\( ?@\w+ [^()]*(?:\([^()]*\)[^()]*)*\) ?(?=\w)")
 # Oracle's own names for literals that it took out (CURSOR_SHARING); their numbers depend on the length of lists.
 _SYSTEM_BIND = re.compile(r'(:"SYS_B_)\d+(?=")')
-# Words of statements that may hold values without quotes.
-_SECRETIVE = ("password", "identified", "stdin", "; set ", ";set ")
 
 
 class Sanitizer:
@@ -92,7 +91,12 @@ class Sanitizer:
         lowered = text.lower()
         if "true" in lowered or "false" in lowered:
             text = _BOOLEAN.sub("?", text)
-        if self._is_secretive(lowered):
+        if (
+            "password" in lowered
+            or "identified" in lowered
+            or "stdin" in lowered
+            or (self._has_bare_settings and (lowered.startswith("set ") or "; set " in lowered or ";set " in lowered))
+        ):
             hidden = self._secrets.hide(text)
             if hidden != text:
                 # What is hidden may have held quotes: read again what is left.
@@ -116,14 +120,11 @@ class Sanitizer:
         redacted = self._names_in_doubt.redact(tidied)
         return tidied if redacted == tidied else self.tidy(redacted)
 
-    def _is_secretive(self, lowered: str) -> bool:
-        return any(word in lowered for word in _SECRETIVE) or (self._has_bare_settings and lowered.startswith("set "))
-
 
 def _settle(text: str) -> str:
     """The text without what stands around a placeholder: prefixes, points, signs, other placeholders."""
     if _PREFIXED.search(text) is not None:
-        text = _PREFIX.sub("", text)
+        text = _without_prefixes(text)
     if ".?" in text:
         text = _POINT.sub("", text)
     if _SIGNED.search(text) is not None:
@@ -133,6 +134,20 @@ def _settle(text: str) -> str:
         if "[" in text:
             text = _IN_ARRAY.sub(" [?]", text)
     return text
+
+
+def _without_prefixes(text: str) -> str:
+    pieces: list[str] = []
+    position = 0
+    for placeholder in _PREFIXED.finditer(text):
+        end = placeholder.start()
+        start = max(position, end - _LONGEST_PREFIX)
+        prefix = _PREFIX.search(text[start:end])
+        # At the very start of what is looked at it may be the end of something longer.
+        if prefix is not None and (prefix.start() > 0 or start == 0):
+            pieces.append(text[position : start + prefix.start()])
+            position = end
+    return "".join([*pieces, text[position:]])
 
 
 def _fold(signs: re.Match[str]) -> str:

