@@ -180,12 +180,10 @@ class _Room:
         return found
 
     def _by_template(self, statement: str) -> Analysis:
-        analyst, templates = self._analyst, self._templates
+        analyst = self._analyst
         text = analyst.without_comments(statement)
         template = analyst.template(text)
-        found = templates.recall(template)
-        if found is None:
-            found = self._by_tidied(template)
+        found = self._templates.young.get(template) or self._templates.recall(template) or self._by_tidied(template)
         if found is _IN_THE_LITERALS:
             found = self._shortened(analyst.analyze_text(analyst.tidy(template), text))
         return found
@@ -194,7 +192,7 @@ class _Room:
         templates = self._templates
         tidied = self._analyst.tidy(template)
         # Lists of other lengths and other white space end here: one pattern shall be one object.
-        found = templates.recall(tidied)
+        found = templates.recall(tidied) if tidied != template else None
         if found is None:
             analysis = self._analyst.analyze_tidied(tidied)
             found = _IN_THE_LITERALS if analysis is None else self._shortened(analysis)

@@ -135,17 +135,21 @@ class Reader:
             self.has_string_target = self.has_string_target or self._dialect.quoted_string_targets
             return index
         following = index + 1
-        if (may_call and is_table and following < len(words) and words[following] == "(") or not self._is_name(index):
+        if may_call and is_table and following < len(words) and words[following] == "(":
             return index
+        name = written = word
+        if not word.isidentifier():
+            if not self._is_name(index):
+                return index
+            written, name = _compact(word), _unquoted(word)
         self._next = following
-        if is_table and self._names and self._upper[index] in self._names:
+        if is_table and self._names and name.upper() in self._names:
+            # A common table expression.
             return following
         if not self._is_muted:
-            self._parts.append(_compact(word))
-        if is_table:
-            name = _unquoted(word)
-            if not self._names or name.upper() not in self._names:
-                self.collections.setdefault(name, _compact(word))
+            self._parts.append(written)
+        if is_table and name not in self.collections:
+            self.collections[name] = written
         return following
 
     def _after_prefixes(self, index: int) -> int:
@@ -189,7 +193,8 @@ def _select(reader: Reader, index: int) -> None:
 
 
 def _from(reader: Reader, index: int) -> None:
-    if reader._verb in _READERS and reader._word(index - 1) != "DISTINCT":
+    # IS DISTINCT FROM compares.
+    if reader._verb in _READERS and reader._handlers[index - 1] is not _distinct:
         reader._lists = True
         reader._target(index + 1)
 

@@ -1,8 +1,8 @@
 """A database system's name comes in, what its lexer believes about quotes, comments and digits goes out.
 
-A dialect is data: whoever adds one adds a line here, no code. Where a system leaves a choice to a server setting (MySQL's
-ANSI_QUOTES, PostgreSQL's standard_conforming_strings), the default counts. Where the system is unknown, every choice
-that could leak is ``EITHER``: the lexer follows both readings and redacts to the end where they part.
+A dialect is data: whoever adds one adds a line here, no code. Where a system leaves a choice to a server setting, as
+MySQL's ANSI_QUOTES or PostgreSQL's standard_conforming_strings, the default counts. Where the system is unknown, every
+choice that could leak is ``EITHER``: the lexer follows both readings and redacts to the end where they part.
 """
 
 from __future__ import annotations
