@@ -32,6 +32,7 @@ class Dialect:
         double_quoted_literals: Whether ``"x"`` is a string (MySQL) or a name (the standard).
         backslash_escapes: Whether a backslash in ``'..'`` escapes the next character.
         escape_strings: Whether ``E'..'`` is a string in which a backslash escapes.
+        tripled_quotes: Whether three quotes start a string that three quotes end.
         bracketed_names: Whether ``[x]`` is a name; EITHER: a name where it cannot be a subscript.
         hash_comments: Whether ``#`` starts a comment.
         slash_comments: Whether ``//`` starts a comment.
@@ -50,10 +51,11 @@ class Dialect:
     double_quoted_literals: Reading = _NO
     backslash_escapes: Reading = _NO
     escape_strings: bool = False
+    tripled_quotes: bool = False
     bracketed_names: Reading = _NO
     hash_comments: Reading = _NO
-    slash_comments: bool = False
-    dashes_need_space: bool = False
+    slash_comments: Reading = _NO
+    dashes_need_space: Reading = _NO
     nested_comments: Reading = _NO
     return_ends_comments: Reading = _NO
     alternative_quotes: Reading = _NO
@@ -86,7 +88,7 @@ MYSQL = Dialect(
     double_quoted_literals=_YES,
     backslash_escapes=_YES,
     hash_comments=_YES,
-    dashes_need_space=True,
+    dashes_need_space=_YES,
     numbered_parameters="",
 )
 SQLITE = Dialect("sqlite", bracketed_names=_YES, numbered_parameters="$:?@", quoted_string_targets=True)
@@ -99,17 +101,18 @@ MSSQL = Dialect(
     hash_in_names=True,
 )
 ORACLE = Dialect("oracle", alternative_quotes=_YES, numbered_parameters=":", hash_in_names=True)
-SNOWFLAKE = Dialect("snowflake", backslash_escapes=_YES, slash_comments=True, stages=True)
+SNOWFLAKE = Dialect("snowflake", backslash_escapes=_YES, slash_comments=_YES, stages=True)
 BIGQUERY = Dialect(
     "bigquery",
     double_quoted_literals=_YES,
     backslash_escapes=_YES,
+    tripled_quotes=True,
     hash_comments=_YES,
     numbered_parameters="@",
 )
 SPARK = Dialect("spark", double_quoted_literals=_YES, backslash_escapes=_YES)
 CLICKHOUSE = Dialect("clickhouse", backslash_escapes=_YES, hash_comments=_YES)
-CASSANDRA = Dialect("cassandra", slash_comments=True)
+CASSANDRA = Dialect("cassandra", slash_comments=_YES)
 STANDARD = Dialect("standard")
 UNKNOWN = Dialect(
     "unknown",
@@ -117,6 +120,8 @@ UNKNOWN = Dialect(
     backslash_escapes=_EITHER,
     bracketed_names=_EITHER,
     hash_comments=_EITHER,
+    slash_comments=_EITHER,
+    dashes_need_space=_EITHER,
     nested_comments=_EITHER,
     return_ends_comments=_EITHER,
     alternative_quotes=_EITHER,

@@ -54,6 +54,8 @@ _ALTERNATIVE_QUOTED = "[nN]?[qQ]'(?:{})".format(
         ]
     )
 )
+# Either a name with a quote or a comment's beginning in it, or a bracket before a string or a comment.
+_DOUBTFUL_BRACKET = rf"(?<![\w\])\"'`])\[[^\W\d](?:[^\]\['\"`/{_END}]|/(?!\*))*(?:['\"`]|/\*)"
 _STAGE = r"@[\w$.]+(?:/(?![*/])[\w$.=-]*)*"
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _LONE_RETURN = re.compile(r"\r(?!\n)")
@@ -78,6 +80,7 @@ class Lexer:
         self._has_double = dialect.double_quoted_literals is Reading.YES
         self._has_backslashes = dialect.backslash_escapes is not Reading.NO
         self._has_escape_strings = dialect.escape_strings
+        self._has_tripled_quotes = dialect.tripled_quotes
         self._has_alternative_quotes = dialect.alternative_quotes is not Reading.NO
         self._ascii = _Patterns(dialect, re.ASCII)
         self._unicode = _Patterns(dialect, re.UNICODE)
@@ -131,6 +134,7 @@ class Lexer:
         return (
             ("$" in scanned and self._unicode.dollar_opener(scanned) is not None)
             or (self._has_escape_strings and "\\" in scanned)
+            or (self._has_tripled_quotes and ("'''" in scanned or '"""' in scanned))
             or (self._has_alternative_quotes and ("q'" in scanned or "Q'" in scanned))
         )
 
@@ -155,12 +159,18 @@ class Lexer:
             position = self._comment_end(scanned, end, last) if end < last else last
         return " ".join(pieces).replace(UNCLOSED, "[")
 
+    def _may_be_code(self, scanned: str, start: int) -> bool:
+        dialect = self._dialect
+        if scanned[start] == "-":
+            return dialect.dashes_need_space is Reading.EITHER and not scanned[start + 2].isspace()
+        return (dialect.hash_comments if scanned[start] == "#" else dialect.slash_comments) is Reading.EITHER
+
     def _comment_end(self, scanned: str, start: int, last: int) -> int:
         if scanned.startswith("/*", start):
             return self._block_end(scanned, start, last)
         line_end = scanned.find("\n", start)
         line_end = last if line_end < 0 else line_end
-        if scanned[start] == "#" and self._dialect.hash_comments is Reading.EITHER:
+        if self._may_be_code(scanned, start):
             comment = scanned[start:line_end]
             if any(mark in comment for mark in _QUOTING):
                 return last
@@ -212,7 +222,7 @@ class _Patterns:
             *(rf"{digit_class}(?<={before}{digit_class})\d{{0,4}}(?!\d|\.\d)" for before in _parameter_signs(dialect)),
             *_cut_off(dialect),
             *([_STAGE, "@"] if stage else []),
-            *([r"\["] if bracket else []),
+            *([rf"{_certain(dialect)}\["] if bracket else []),
         ]
         return self._compile(_splitter(kept, self._literals())).findall
 
@@ -273,6 +283,7 @@ class _Patterns:
             _string("'", dialect.backslash_escapes),
             _string('"', dialect.backslash_escapes) if dialect.double_quoted_literals is Reading.YES else rf'"{_REST}',
             rf"`{_REST}",
+            *([_DOUBTFUL_BRACKET + _REST] if dialect.bracketed_names is Reading.EITHER else []),
             *([_TYPOGRAPHIC_STRING] if self._extra else []),
             before_number + _NUMBER.replace("JOINTS", "#" if dialect.hash_in_names else ""),
             _END,
@@ -297,7 +308,8 @@ class _Patterns:
             *(rf"[$@:?](?<={before})\d{{1,5}}(?!\d|\.\d)" for before in _parameter_signs(dialect)),
             *([_STAGE] if dialect.stages else []),
             rf"(?!{_DOLLAR_OPENER})\$",
-            r"[@:?\[]",
+            r"[@:?]",
+            rf"{_certain(dialect)}\[",
         ]
 
 
@@ -323,6 +335,10 @@ def quoted_names(dialect: Dialect) -> list[str]:
     return names
 
 
+def _certain(dialect: Dialect) -> str:
+    return rf"(?!{_DOUBTFUL_BRACKET})" if dialect.bracketed_names is Reading.EITHER else ""
+
+
 def _splitter(kept: list[str], literals: list[str]) -> str:
     return "((?:{})*)(?:{})".format("|".join(kept), "|".join(literals))
 
@@ -334,8 +350,13 @@ def _string(quote: str, reading: Reading) -> str:
 def _strange_literals(dialect: Dialect) -> list[str]:
     """Literals that need more than their first character to be known."""
     literals = [_DOLLAR_QUOTED]
+    if dialect.tripled_quotes:
+        # A doubled quote at a string's beginning looks the same: no reading of the rest is certain.
+        literals += [f"{quote * 3}{_REST}" for quote in "'\""]
     if dialect.escape_strings:
-        literals.append("[eE]" + _string("'", Reading.YES))
+        string = _string("'", Reading.YES)
+        # Escapes hold in the parts on further lines as well.
+        literals.append(rf"[eE]{string}(?:[^\S\n]*\n\s*{string})*")
     if dialect.alternative_quotes is Reading.YES:
         literals.append(_ALTERNATIVE_QUOTED)
     elif dialect.alternative_quotes is Reading.EITHER:
@@ -356,11 +377,11 @@ def _parameter_signs(dialect: Dialect) -> list[str]:
 def _comment_signs(dialect: Dialect) -> list[tuple[str, str]]:
     """Beginnings of comments, with a pattern of what has to follow."""
     # What a comment would leave behind after dashes is white space as well.
-    signs = [("/*", ""), ("--", rf"(?=[\s{_END}/#-])" if dialect.dashes_need_space else "")]
+    signs = [("/*", ""), ("--", rf"(?=[\s{_END}/#-])" if dialect.dashes_need_space is Reading.YES else "")]
     if dialect.hash_comments is not Reading.NO:
         # Where nobody knows: `#t` is a name, `#>` and `#-` are operators.
         signs.append(("#", r"(?![\w>?]|-(?!-))" if dialect.hash_comments is Reading.EITHER else ""))
-    if dialect.slash_comments:
+    if dialect.slash_comments is not Reading.NO:
         signs.append(("//", ""))
     return signs
 
