@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 
 from otel_dbmon_processors import keywords
-from otel_dbmon_processors.dialects import Dialect
+from otel_dbmon_processors.dialects import Dialect, Reading
 
 #: Longest summary, as the semantic conventions say.
 MAX_SUMMARY = 255
@@ -18,6 +18,7 @@ MAX_SUMMARY = 255
 _SPACED_DOT = re.compile(r"\s*\.\s*")
 _NAME_PART = re.compile(r'"((?:[^"]|"")*)"|`((?:[^`]|``)*)`|\[((?:[^\]]|\]\])*)\]|\'((?:[^\']|\'\')*)\'')
 
+_NAME_LIKE = re.compile(r"'[\w $.-]{1,128}'")
 _NO_QUOTES = {ord(quote): None for quote in "\"`[]'"}
 
 # What a FROM belongs to.
@@ -132,7 +133,9 @@ class Reader:
                 return index
         word = words[index]
         if word == "?":
-            self.has_string_target = self.has_string_target or self._dialect.quoted_string_targets
+            self.has_string_target = self.has_string_target or (is_table and self._dialect.quoted_string_targets)
+            return index
+        if word[0] in "'\"" and not self._may_be_target(word, is_table):
             return index
         following = index + 1
         if may_call and is_table and following < len(words) and words[following] == "(":
@@ -151,6 +154,13 @@ class Reader:
         if is_table and name not in self.collections:
             self.collections[name] = written
         return following
+
+    def _may_be_target(self, word: str, is_table: bool) -> bool:
+        # What could be a literal is a name only where nothing but a table can stand, and if it looks like one.
+        if word[0] == "'":
+            return is_table and self._verb != "COPY" and _NAME_LIKE.fullmatch(word) is not None
+        in_doubt = self._dialect.double_quoted_literals is Reading.EITHER
+        return is_table or not in_doubt or '".' in word
 
     def _after_prefixes(self, index: int) -> int:
         # A word like ONLY may also be the name itself.

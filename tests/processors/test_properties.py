@@ -209,7 +209,19 @@ TEMPLATES = (
     "SELECT EXTRACT(YEAR FROM a) - {0}, SUBSTRING({1} FROM 2) FROM t{c}; SELECT {0}",
     "SET x = {0}; {c} SELECT {1}",
     "COPY t FROM {0}{c}",
-    "SELECT a[{0}] FROM t WHERE f({1}) {c}",
+    "SELECT f(a, {0}) FROM t WHERE f({1}) {c}",
+    "EXECUTE IMMEDIATE {0}{c}",
+    "EXEC {0}; CALL {1}",
+    "COPY INTO {0} FROM t{c}",
+    "LOAD DATA INFILE {0} INTO TABLE t FIELDS TERMINATED BY {1}{c}",
+    "SELECT a INTO OUTFILE {0} FROM t{c}",
+    "VACUUM INTO {0}; ATTACH {1} AS x; USE {0}",
+    "CREATE USER {0}@{1}; GRANT ALL ON t TO {0}{c}",
+    "PREPARE p FROM {0}; SHOW TABLES LIKE {1}{c}",
+    "CREATE INDEX i ON t (a) WHERE b = {0}{c}",
+    "BEGIN INSERT INTO t VALUES ({0}); END;{c}",
+    "SELECT {0}{c} FROM t ORDER BY {1}, {0}",
+    "DELETE FROM t USING u WHERE a = {0}{c}",
 )
 
 
