@@ -84,22 +84,17 @@ class Asyncpg:
             await asyncpg.connect(host="127.0.0.1", port=1, user="dbmon", database=table)
 
     async def deadlock(self, table: str) -> None:
-        failed = []
-
-        async def run(caller: int) -> None:
-            connection = await asyncpg.connect(URL)
-            statement = f"UPDATE {table} SET name = 'held' WHERE id = $1"
-            try:
-                async with connection.transaction():
-                    await connection.execute(statement, 1 + caller)
-                    await asyncio.sleep(0.1)
-                    await connection.execute(statement, 2 - caller)
-            except asyncpg.DeadlockDetectedError as error:
-                failed.append(error)
+        connections = [await asyncpg.connect(URL), await asyncpg.connect(URL)]
+        transactions = [connection.transaction() for connection in connections]
+        statement = f"UPDATE {table} SET name = 'held' WHERE id = $1"
+        for number, connection in enumerate(connections):
+            await transactions[number].start()
+            await connection.execute(statement, 1 + number)
+        crossed = (connection.execute(statement, 2 - number) for number, connection in enumerate(connections))
+        outcomes = await asyncio.gather(*crossed, return_exceptions=True)
+        assert sum(isinstance(outcome, asyncpg.DeadlockDetectedError) for outcome in outcomes) == 1
+        for connection in connections:
             await connection.close()
-
-        await asyncio.gather(run(0), run(1))
-        assert len(failed) == 1
 
     async def killed(self, table: str) -> None:
         connection = await asyncpg.connect(URL)

@@ -231,20 +231,15 @@ class PsycopgAsync:
             await psycopg.AsyncConnection.connect(refused_url(table))
 
     async def deadlock(self, table: str) -> None:
-        failed = []
-
-        async def run(caller: int) -> None:
-            async with self.connection() as connection:
-                await connection.execute(f"UPDATE {table} SET name = 'held' WHERE id = %s", (1 + caller,))
-                await asyncio.sleep(0.1)
-                try:
-                    await connection.execute(f"UPDATE {table} SET name = 'held' WHERE id = %s", (2 - caller,))
-                except psycopg.errors.DeadlockDetected as error:
-                    failed.append(error)
-                    await connection.rollback()
-
-        await asyncio.gather(run(0), run(1))
-        assert len(failed) == 1
+        statement = f"UPDATE {table} SET name = 'held' WHERE id = %s"
+        async with self.connection() as first, self.connection() as second:
+            await first.execute(statement, (1,))
+            await second.execute(statement, (2,))
+            crossed = first.execute(statement, (2,)), second.execute(statement, (1,))
+            outcomes = await asyncio.gather(*crossed, return_exceptions=True)
+            await first.rollback()
+            await second.rollback()
+        assert sum(isinstance(outcome, psycopg.errors.DeadlockDetected) for outcome in outcomes) == 1
 
     async def killed(self, table: str) -> None:
         with suppress(psycopg.OperationalError), meanwhile("pg_terminate_backend", table):

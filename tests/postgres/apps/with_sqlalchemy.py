@@ -247,19 +247,12 @@ class AsyncPsycopg:
             await engine.connect()
 
     async def deadlock(self, table: str) -> None:
-        failed = []
-
-        async def run(caller: int) -> None:
-            async with self.engine.connect() as connection:
-                await _hold(connection, table, 1 + caller)
-                await asyncio.sleep(0.1)
-                try:
-                    await _hold(connection, table, 2 - caller)
-                except DBAPIError as error:
-                    failed.append(error)
-
-        await asyncio.gather(run(0), run(1))
-        assert len(failed) == 1
+        async with self.engine.connect() as first, self.engine.connect() as second:
+            await _hold(first, table, 1)
+            await _hold(second, table, 2)
+            crossed = _hold(first, table, 2), _hold(second, table, 1)
+            outcomes = await asyncio.gather(*crossed, return_exceptions=True)
+        assert sum(isinstance(outcome, DBAPIError) for outcome in outcomes) == 1
 
     async def killed(self, table: str) -> None:
         with meanwhile("pg_terminate_backend", table):
