@@ -274,7 +274,7 @@ class _Patterns:
         hashed = rf"#{{1,2}}{name}|" if dialect.hash_in_names else ""
         names = "|".join(quoted_names(dialect))
         parameters = rf"[@:$]{{1,2}}(?:[\w$]+|{names})|%(?:\(\w+\))?s\b"
-        return rf"{name}|{hashed}{stage}{parameters}|[(),;?=<>+*/|&^~!%@:$\[\]{{}}-]"
+        return rf"{name}|{hashed}{stage}{parameters}|[(),;?=<>+*/|&^~!%@:$\[\]{{}}{UNCLOSED}-]"
 
     def _literals(self, before_number: str = "") -> list[str]:
         """What becomes a ``?``; strings first, the end of the text last."""
@@ -393,7 +393,15 @@ def _mark_unclosed(scanned: str) -> str:
 
 def _has_quoted_names(tidied: str) -> bool:
     """Whether a name may hold anything but word characters, or a parameter brackets."""
-    return '"' in tidied or "`" in tidied or "[" in tidied or " ." in tidied or ". " in tidied or "%(" in tidied
+    return (
+        '"' in tidied
+        or "`" in tidied
+        or "[" in tidied
+        or UNCLOSED in tidied
+        or " ." in tidied
+        or ". " in tidied
+        or "%(" in tidied
+    )
 
 
 def _split(tidied: str) -> list[str]:
