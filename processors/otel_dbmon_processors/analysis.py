@@ -70,6 +70,7 @@ class _Analyst:
         self._finish = sanitizer.finish
         self._words = lexer.words
         self._words_and_strings = lexer.words_and_strings
+        self._template_with_strings = lexer.template_with_strings
 
     def analyze(self, statement: str) -> Analysis:
         """What the statement says."""
@@ -85,7 +86,8 @@ class _Analyst:
 
     def analyze_text(self, tidied: str, text: str) -> Analysis:
         """What a text without comments says, in which literals stand for tables."""
-        return self._result(tidied, self._words(tidied), Reader(self._words_and_strings(text), self._dialect))
+        words = self._words_and_strings(self.tidy(self._template_with_strings(text)))
+        return self._result(tidied, self._words(tidied), Reader(words, self._dialect))
 
     def _result(self, tidied: str, words: list[str], reader: Reader) -> Analysis:
         sanitized = self._finish(tidied)

@@ -56,6 +56,7 @@ _ALTERNATIVE_QUOTED = "[nN]?[qQ]'(?:{})".format(
 )
 # Either a name with a quote or a comment's beginning in it, or a bracket before a string or a comment.
 _DOUBTFUL_BRACKET = rf"(?<![\w\])\"'`])\[[^\W\d](?:[^\]\['\"`/{_END}]|/(?!\*))*(?:['\"`]|/\*)"
+_NAME_IN_STRING = re.compile(r"'\w[\w .$-]*'")
 _STAGE = r"@[\w$.]+(?:/(?![*/])[\w$.=-]*)*"
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _LONE_RETURN = re.compile(r"\r(?!\n)")
@@ -103,9 +104,7 @@ class Lexer:
         A ``[`` that nothing closes is still ``UNCLOSED`` in it.
         """
         patterns = self._ascii if text.isascii() else self._unicode
-        scanned = text + _END
-        if self._has_brackets and "[" in scanned:
-            scanned = _mark_unclosed(scanned)
+        scanned = self._scanned(text)
         if self._is_strange(scanned):
             template = "?".join([match[1] for match in patterns.strange.finditer(scanned)])
         else:
@@ -114,6 +113,23 @@ class Lexer:
         if template[-1:] == "?" and self._has_stray_quote(text, template):
             template = _trustworthy(patterns, scanned, template)
         return template
+
+    def template_with_strings(self, text: str) -> str:
+        """The template, with those strings still in it that a table may be called by.
+
+        It ends where the template ends: what is in doubt there is in doubt here.
+        """
+        patterns = self._ascii if text.isascii() else self._unicode
+        missing = len(self.template(text))
+        scanned = self._scanned(text)
+        pieces: list[str] = []
+        for match in patterns.strange.finditer(scanned):
+            literal = scanned[match.end(1) : match.end()]
+            pieces += match[1], literal if _NAME_IN_STRING.fullmatch(literal) else "" if literal == _END else "?"
+            missing -= len(match[1]) + 1
+            if missing <= 0:
+                break
+        return "".join(pieces)
 
     def words(self, template: str) -> list[str]:
         """The words of a template: names (dotted ones whole), parameters, brackets, commas, operators."""
@@ -126,9 +142,13 @@ class Lexer:
         return [word.replace(UNCLOSED, "[") for word in words] if UNCLOSED in template else words
 
     def words_and_strings(self, text: str) -> list[str]:
-        """The words of a text whose literals are still in it, strings whole."""
+        """The words of a template with strings, each of them whole."""
         patterns = self._ascii if text.isascii() else self._unicode
         return patterns.words_and_strings(text + _END)
+
+    def _scanned(self, text: str) -> str:
+        scanned = text + _END
+        return _mark_unclosed(scanned) if self._has_brackets and "[" in scanned else scanned
 
     def _is_strange(self, scanned: str) -> bool:
         return (
