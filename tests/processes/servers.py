@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import urllib.request
 from collections import Counter
@@ -15,6 +16,7 @@ from launching import free_port
 from serving import BIN, Program, wait_for
 
 PRELOADED_STATEMENTS = 7
+_COUNTS = re.compile(r"^database_query_duration_seconds_count\{.*\} ([0-9.]+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Served(Program):
     Attributes:
         server: How it serves.
         sent: How many statements each worker says it sent, by its process id.
-        scrapes: What each process's Prometheus endpoint answered.
+        scraped: How many statements the processes' Prometheus endpoints tell of, one total for each.
     """
 
     def __init__(self, name: str, folder: Path, environment: dict[str, str] | None = None, **options: Any) -> None:
@@ -67,7 +69,7 @@ class Served(Program):
         self.port = free_port()
         self.metrics_port = free_port()
         self.sent: Counter[int] = Counter()
-        self.scrapes: list[str] = []
+        self.scraped: set[float] = set()
         preloads = {"PRELOADED": "yes"} if self.server.preloads else {}
         place = {
             "DATABASE_URL": f"sqlite:///{folder}/shop.db",
@@ -78,7 +80,7 @@ class Served(Program):
     def visit(self) -> None:
         """Send requests, several at once, until all workers have answered some."""
         with ThreadPoolExecutor(4) as pool:
-            wait_for(lambda: self._visited(pool), f"{self.server.workers} workers, in: {self.text()}")
+            wait_for(lambda: self._visited(pool), f"answers of {self.server.workers} workers", self.log)
 
     def _visited(self, pool: ThreadPoolExecutor) -> bool:
         for answer in pool.map(self._get, range(20)):
@@ -95,9 +97,10 @@ class Served(Program):
             return None
 
     def scrape(self) -> bool:
-        """Ask every port on which an endpoint of these processes could be; whether each worker had one."""
-        self.scrapes = [text for port in range(self.server.workers + 1) if (text := self._metrics(port))]
-        return len(self.scrapes) >= self.server.workers
+        """Ask every port on which an endpoint of these processes could be; whether each worker's figures were there."""
+        for port in range(self.server.workers + 1):
+            self.scraped.add(sum(float(count) for count in _COUNTS.findall(self._metrics(port))))
+        return self.scraped >= set(self.sent.values())
 
     def _metrics(self, offset: int) -> str:
         try:

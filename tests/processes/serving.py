@@ -20,10 +20,10 @@ from otel_dbmon.demo.receiver import Receiver
 
 APPS = Path(__file__).parent / "apps"
 BIN = Path(sys.executable).parent
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
-def wait_for(condition: Callable[[], Any], what: str) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, log: Sequence[str] = ()) -> Any:
     """What the condition says once that is true, however slow the machine is."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
@@ -31,7 +31,7 @@ def wait_for(condition: Callable[[], Any], what: str) -> Any:
         if found:
             return found
         time.sleep(0.05)
-    raise TimeoutError(what)
+    raise TimeoutError("\n".join([what, *log]))
 
 
 class Nobody:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
 from launching import Arrived
-from serving import APPS, PATIENCE_S, Alive, Program
+from serving import APPS, PATIENCE_S, Alive, Program, points_by_instance
 
 #: What each process of a way sends, in the order of size.
 WAYS = {
@@ -43,6 +42,9 @@ def test_every_process_counts_its_own_statements_once(way: str, tmp_path: Path) 
     assert sorted((+program.counted()).values()) == WAYS[way]
     assert program.spans() == sum(WAYS[way])
     assert "Traceback" not in program.text()
+    if way == "multiprocessing spawn":
+        # Its resource tracker inherits the launcher, but is no service: it would take a port and report itself.
+        assert len(points_by_instance(program.arrived, "process.cpu.time")) == 3
 
 
 @pytest.mark.parametrize(("moment", "delay_s"), [("exporting", 0.6), ("collecting", 0.0), ("connected", 0.0)])
@@ -53,16 +55,3 @@ def test_a_child_made_at_a_bad_moment_is_not_silent(moment: str, delay_s: float,
     assert sorted((+program.counted()).values()) == [200, 200, 200, 205], program.text()
     assert program.spans() == 805
     assert "Bad Request" not in program.text()
-
-
-def test_no_process_of_multiprocessing_s_own_is_a_service(tmp_path: Path) -> None:
-    """Its resource tracker inherits the launcher, and would take a port and report itself."""
-    program = run("forks.py", "multiprocessing spawn", tmp_path)
-    instances = Counter(
-        attribute.value.string_value
-        for message in program.arrived.messages
-        for resource in getattr(message, "resource_metrics", ())
-        for attribute in resource.resource.attributes
-        if attribute.key == "service.instance.id"
-    )
-    assert len(instances) == 3

@@ -178,9 +178,7 @@ def _judge(
         (first, before), (last, after) = phase.memory[0], phase.memory[-1]
         print(f"{phase.name:14s} {last - first:8.0f} {before:10.1f} MB {after:8.1f} MB")
     print(f"\nstatements sent {sent:,}, {sent / seconds:,.0f} a second; counted by the metrics {collector.counted:,}")
-    print(
-        f"spans ended {spans:,}, arrived {arrived:,}, counted as lost {collector.lost:,}, unexplained {unexplained:,}"
-    )
+    print(f"spans ended {spans:,}, arrived {arrived:,}, counted as lost {collector.lost:,}, neither {unexplained:,}")
     print(f"memory after the warm-up: {slope:+.3f} MB a minute, {growth:+.2f} MB in all")
     print(f"exceptions in the service {said['wrong'] or 'none'}; SIGTERM to exit {ended_in:.1f} s")
     checks = {
