@@ -69,6 +69,8 @@ _AFTER_STRING = re.compile(
     r"|not|in|like|ilike|between|having|returning|values|set|into|asc|desc|separator|using|for|with|at|uescape)\b)",
     re.IGNORECASE,
 )
+# What `'O'Brien', 'D'Arcy'` leaves, in which quotes do pair.
+_GLUED = re.compile(r"\?[^\W\d]")
 
 
 class Lexer:
@@ -109,8 +111,10 @@ class Lexer:
             template = "?".join([match[1] for match in patterns.strange.finditer(scanned)])
         else:
             template = "?".join(patterns.plain(scanned))
-        # A string without an end takes the whole rest.
-        if template[-1:] == "?" and self._has_stray_quote(text, template):
+        # A string without an end takes the whole rest; a stray quote and its like leave a word right after a literal.
+        if (template[-1:] == "?" and self._has_stray_quote(text, template)) or (
+            ("'" in text or self._has_double) and _GLUED.search(template) is not None
+        ):
             template = _trustworthy(patterns, scanned, template)
         return template
 
@@ -441,9 +445,11 @@ def _trustworthy(patterns: _Patterns, scanned: str, template: str) -> str:
         start, end = match.end(1), match.end()
         if patterns.string(scanned, start) is None:
             continue
-        if not doubtful and _AFTER_STRING.match(scanned, end) is None:
+        fits = _AFTER_STRING.match(scanned, end) is not None
+        if not fits and not doubtful:
             doubtful = len(kept)
-        if end == len(scanned) - 1 and not _is_closed(patterns, scanned[start:end]):
+        is_open = end == len(scanned) - 1 and not _is_closed(patterns, scanned[start:end])
+        if is_open or not (fits or scanned[end].isspace()):
             return "?".join([*kept[:doubtful], ""]) if doubtful else template
     return template
 
