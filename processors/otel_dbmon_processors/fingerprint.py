@@ -9,6 +9,7 @@ import re
 from hashlib import blake2b
 
 _QUOTES = frozenset('"`[')
+_QUOTES = frozenset('"`[')
 _QUOTED = re.compile(r'"[^"]*"|`[^`]*`|\[[^\[\]]*\]')
 _PARAMETER = re.compile(r"[:@$%](?<!\S.)(?:(?<=[:@])\w+|(?<=\$)\d+|(?<=%)(?:\(\w+\))?s)(?!\S)")
 _LIST = re.compile(r"\?(?: , \?)+")
@@ -18,9 +19,8 @@ _ROWS = re.compile(r"(\( \? \))(?: , \1)+")
 def fingerprint_of(words: list[str]) -> str:
     """The name of a statement's pattern, the same in every process and on every machine."""
     text = " ".join(words)
-    if '"' in text or "`" in text or "[" in text:
-        lower = _lower if '."' in text or ".`" in text or ".[" in text else str.lower
-        text = " ".join([word if word[0] in _QUOTES else lower(word) for word in words])
+    if ('"' in text or "`" in text or "[" in text) and _has_cased_names(text):
+        text = " ".join(map(_lower, words))
     else:
         text = text.lower()
     if "$" in text or ":" in text or "@" in text or "%" in text:
@@ -30,8 +30,18 @@ def fingerprint_of(words: list[str]) -> str:
     return blake2b(text.rstrip("; ").encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
+def _has_cased_names(text: str) -> bool:
+    # Every other part of a text is between quotes.
+    parts = text.replace("`", '"').replace("[", '"').replace("]", '"').split('"')
+    names = "".join(parts[1::2])
+    return names != names.lower()
+
+
 def _lower(word: str) -> str:
-    if '"' not in word and "`" not in word and "[" not in word:
+    if word[0] not in _QUOTES and '"' not in word and "`" not in word and "[" not in word:
         return word.lower()
+    if "." not in word.replace("].[", "").replace('"."', "").replace("`.`", ""):
+        # Quoted from end to end.
+        return word
     names = [*_QUOTED.findall(word), ""]
     return "".join([piece.lower() + name for piece, name in zip(_QUOTED.split(word), names, strict=True)])

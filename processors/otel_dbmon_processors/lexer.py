@@ -139,7 +139,7 @@ class Lexer:
         """The words of a template: names (dotted ones whole), parameters, brackets, commas, operators."""
         if not template.isascii():
             words = self._unicode.any_words(template)
-        elif _has_quoted_names(template) or (self._dialect.stages and "@" in template):
+        elif _has_odd_names(template) or (self._dialect.stages and "@" in template):
             words = self._ascii.any_words(template)
         else:
             words = _split(template)
@@ -415,21 +415,24 @@ def _mark_unclosed(scanned: str) -> str:
     return scanned[:closed] + scanned[closed:].replace("[", UNCLOSED) if "[" in scanned[closed:] else scanned
 
 
-def _has_quoted_names(tidied: str) -> bool:
+def _has_odd_names(tidied: str) -> bool:
     """Whether a name may hold anything but word characters, or a parameter brackets."""
+    if UNCLOSED in tidied or " ." in tidied or ". " in tidied or "%(" in tidied:
+        return True
     return (
-        '"' in tidied
-        or "`" in tidied
-        or "[" in tidied
-        or UNCLOSED in tidied
-        or " ." in tidied
-        or ". " in tidied
-        or "%(" in tidied
+        ('"' in tidied and not _are_plain(tidied.split('"')))
+        or ("`" in tidied and not _are_plain(tidied.split("`")))
+        or ("[" in tidied and not _are_plain(tidied.replace("]", "[").split("[")))
     )
 
 
+def _are_plain(parts: list[str]) -> bool:
+    # Every other part of a text is between quotes.
+    return "".join(parts[1::2]).replace("_", "a").isalnum()
+
+
 def _split(tidied: str) -> list[str]:
-    # Four times as fast as a regular expression, and the same where no name is quoted.
+    # Twice as fast as a regular expression, and the same where quotes hold word characters only.
     for sign in "(),;?=<>+*/|&^~!-{}":
         if sign in tidied:
             tidied = tidied.replace(sign, f" {sign} ")

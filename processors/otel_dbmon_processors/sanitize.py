@@ -24,6 +24,7 @@ _PREFIX = re.compile(r"(?<![\w$@:.?&])(?:(?:[uU]&)*(?:[nN]?[qQ]|[nNeEbBxX]|_\w+)
 _LONGEST_PREFIX = 40
 _POINT = re.compile(r"\.(?<![\w\"`\])?.]\.)(?=\?)")
 _SIGNED = re.compile(r"\?(?:(?<=[-+]\?)|(?<=[-+] \?))")
+_ATTACHED = re.compile(r"\?(?:(?<=[\w&+.-]\?)|(?<=[-+] \?))")
 _SIGNS = re.compile(r"[-+](?<![-+].)(?<![-+] .)[-+ ]*(?=\?)")
 # Before the sign of a number stands an operator or one of these words; after anything else it is an operator itself.
 _OPERATORS = frozenset("=<>(,[*/%|&^~!{;")
@@ -123,12 +124,12 @@ class Sanitizer:
 
 def _settle(text: str) -> str:
     """The text without what stands around a placeholder: prefixes, points, signs, other placeholders."""
-    if _PREFIXED.search(text) is not None:
+    if _ATTACHED.search(text) is not None:
         text = _without_prefixes(text)
-    if ".?" in text:
-        text = _POINT.sub("", text)
-    if _SIGNED.search(text) is not None:
-        text = _SIGNS.sub(_fold, text)
+        if ".?" in text:
+            text = _POINT.sub("", text)
+        if _SIGNED.search(text) is not None:
+            text = _SIGNS.sub(_fold, text)
     if "?," in text or "? ," in text or "( ?" in text or "(? " in text:
         text = _IN_LIST.sub("(?)", text)
         if "[" in text:
