@@ -393,6 +393,11 @@ class _Grammar:
         return self._one(kinds)
 
     def _table(self) -> str:
+        if self._system == "sqlite" and self._chance.random() < 0.2:
+            return self._one(("'t1'", "'two words'"))
+        return self._column()
+
+    def _column(self) -> str:
         return f"{self._name()}.{self._name()}" if self._chance.random() < 0.3 else self._name()
 
     _terminals: dict[str, Callable[[_Grammar], str]] = {  # noqa: RUF012
@@ -401,7 +406,7 @@ class _Grammar:
         "string": _string,
         "name": _name,
         "table": _table,
-        "column": _table,
+        "column": _column,
         "operator": lambda self: self._one(_OPERATORS),
         "sign": lambda self: self._one(_SIGNS),
     }
