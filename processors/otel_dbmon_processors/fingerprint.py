@@ -9,7 +9,6 @@ import re
 from hashlib import blake2b
 
 _QUOTES = frozenset('"`[')
-_QUOTES = frozenset('"`[')
 _QUOTED = re.compile(r'"[^"]*"|`[^`]*`|\[[^\[\]]*\]')
 _PARAMETER = re.compile(r"[:@$%](?<!\S.)(?:(?<=[:@])\w+|(?<=\$)\d+|(?<=%)(?:\(\w+\))?s)(?!\S)")
 _LIST = re.compile(r"\?(?: , \?)+")
