@@ -193,7 +193,7 @@ class _Secrets:
         pieces: list[str] = []
         for statement in self._statements(text):
             pieces.append(self._hide(statement))
-            if _COPIES.match(statement) is not None:
+            if statement.endswith(";") and _COPIES.match(statement) is not None:
                 # What follows are rows.
                 break
         return "".join(pieces)
@@ -217,7 +217,7 @@ _USES_DATA = _insensitive(
 )
 _IDENTIFIED = _insensitive(r"\bidentified\b")
 _BY_VALUE = _insensitive(r"\bby (?:password )?(?!\?|null\b|password \?)(?=\S)")
-_COPIES = _insensitive(r" ?copy\b.*\bfrom stdin\b.*;")
+_COPIES = _insensitive(r" ?copy\b.*\bfrom stdin\b")
 
 
 class _NamesInDoubt:
