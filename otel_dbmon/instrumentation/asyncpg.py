@@ -14,7 +14,7 @@ from typing import Any
 from opentelemetry import context
 from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-from opentelemetry.trace import Span
+from opentelemetry.trace import INVALID_SPAN, Span
 from wrapt import wrap_function_wrapper
 
 from otel_dbmon.instrumentation.statement import (
@@ -93,6 +93,10 @@ class _Tracer:
     @contextmanager
     def start_as_current_span(self, *args: Any, **kwargs: Any) -> Iterator[Span]:
         """The tracer's own method, with what is missing."""
+        if not is_instrumentation_enabled():
+            # Before 0.66b0 contrib does not ask.
+            yield INVALID_SPAN
+            return
         with self._tracer.start_as_current_span(*args, **kwargs) as span:
             size = context.get_value(_BATCH)
             if isinstance(size, int) and size > 1:

@@ -41,6 +41,7 @@ def complete(pipeline: Pipeline, pools: Pools) -> None:
     _completed = True
     _trace_each_engine_once(pipeline, pools)
     _leave_pools_alone()
+    _name_every_statement()
     instrumentor = SQLAlchemyInstrumentor()
     if not instrumentor.is_instrumented_by_opentelemetry and _is_newer_than_upstream_allows():
         instrumentor.instrument(skip_dep_check=True, meter_provider=NoOpMeterProvider())
@@ -82,6 +83,20 @@ def _leave_pools_alone() -> None:
             listen(target, identifier, *args, **kwargs)
 
     tracer_class._register_event_listener = classmethod(listen_elsewhere)
+
+
+def _name_every_statement() -> None:
+    """Keep contrib from splitting a text in which there is nothing: before 0.66b0 the application got IndexError."""
+    tracer_class: Any = EngineTracer
+    operation_name = tracer_class._operation_name
+
+    def name_any(self: Any, *args: Any) -> str:
+        try:
+            return str(operation_name(self, *args))
+        except IndexError:
+            return str(self.vendor)
+
+    tracer_class._operation_name = name_any
 
 
 class _Connected:
