@@ -83,7 +83,9 @@ class PrivateServer(ABC):
         """Try to connect; raises the driver's ``OperationalError`` as long as it does not work."""
 
     def __enter__(self) -> PrivateServer:
-        self.folder = Path(tempfile.mkdtemp(prefix="dbmon-server-"))
+        # Not below TMPDIR: that may be a folder of root's, which the server's user can't enter or write to.
+        self.folder = Path(tempfile.mkdtemp(prefix="dbmon-server-", dir="/tmp" if self.user else None))
+        self.environment = {**os.environ, "TMPDIR": str(self.folder)}
         if self.user:
             os.chown(self.folder, self.user["user"], self.user["group"])
         try:
@@ -92,6 +94,7 @@ class PrivateServer(ABC):
                 ["/bin/sh", "-c", KEEPER, "keeper", self.folder, *command],  # type: ignore[list-item]
                 stdin=subprocess.PIPE,
                 cwd=self.folder,
+                env=self.environment,
                 start_new_session=True,
                 **self.user,
             )
@@ -121,6 +124,7 @@ class PrivateServer(ABC):
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=self.folder,
+            env=self.environment,
             **self.user,
         )
 
