@@ -98,7 +98,8 @@ class Served(Program):
 
     def scrape(self) -> bool:
         """Ask every port on which an endpoint of these processes could be; whether each worker's figures were there."""
-        for port in range(self.server.workers + 1):
+        # Somebody else may have one of the next ports, and a worker then takes the one behind.
+        for port in range(self.server.workers + 8):
             self.scraped.add(sum(float(count) for count in _COUNTS.findall(self._metrics(port))))
         return self.scraped >= set(self.sent.values())
 
