@@ -16,7 +16,7 @@ CASES = yaml.safe_load((HERE / "errors.yaml").read_text())
 ERROR = 2
 
 
-def fail_in_every_way(url: str) -> Launched:
+def fail_in_every_way(url: str, application: str = "failures.py") -> Launched:
     """One run of the application that fails."""
     environment = {
         "DATABASE_URL": url,
@@ -24,7 +24,7 @@ def fail_in_every_way(url: str) -> Launched:
         "OTEL_LOGS_EXPORTER": "otlp",
         "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "",
     }
-    with Launched(str(HERE / "apps" / "failures.py"), environment) as launched:
+    with Launched(str(HERE / "apps" / application), environment) as launched:
         launched.raised = json.loads(launched.output.readline() or "[]")  # type: ignore[attr-defined]
     return launched
 
@@ -65,3 +65,18 @@ def test_mariadb(mariadb: str) -> None:
 def test_sqlite(tmp_path: Path) -> None:
     """SQLite's names of its result codes, where Python gives them."""
     check(fail_in_every_way(f"sqlite:///{tmp_path}/e.db"), "sqlite", "pysqlite", "sqlite3")
+
+
+def test_a_commit_that_fails_is_an_error_without_a_statement(server: Server) -> None:
+    """Through every driver and SQLAlchemy: each is told of once, by a span and in ``database.errors``."""
+    arrived = fail_in_every_way(server.url, "commits.py").arrived
+    failed = [span for span in arrived.spans() if span.status.code == ERROR]
+    assert [span.name for span in failed] == ["commit"] * 8
+    assert {labels(span)["db.response.status_code"] for span in failed} == {"23505"}
+    counted = {
+        (labels(point)["operation"], labels(point)["error_type"]): point.as_int
+        for point in arrived.points("database.errors")
+        if point.as_int
+    }
+    assert counted == {("COMMIT", "integrity"): 8}
+    assert b"4711" not in arrived.raw
