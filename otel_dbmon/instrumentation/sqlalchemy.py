@@ -13,7 +13,7 @@ from opentelemetry.metrics import NoOpMeter, NoOpMeterProvider
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Dialect, Engine, ExceptionContext
 
-from otel_dbmon.instrumentation import driver
+from otel_dbmon.instrumentation import driver, sqlalchemy_span
 from otel_dbmon.instrumentation.statement import fail
 from otel_dbmon.pools import Pools
 from otel_dbmon.runtime import logger
@@ -42,6 +42,7 @@ def complete(pipeline: Pipeline, pools: Pools) -> None:
     _trace_each_engine_once(pipeline, pools)
     _leave_pools_alone()
     _name_every_statement()
+    sqlalchemy_span.complete()
     instrumentor = SQLAlchemyInstrumentor()
     if not instrumentor.is_instrumented_by_opentelemetry and _is_newer_than_upstream_allows():
         instrumentor.instrument(skip_dep_check=True, meter_provider=NoOpMeterProvider())

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-ROUNDS = 7
+ROUNDS = 5
 STATEMENTS = 3000
 CONFIGURATIONS = ("none", "plain", "ours")
 HERE = Path(__file__).parent
