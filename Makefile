@@ -10,8 +10,9 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.10 pyth
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --all-extras --universal --python-version 3.10 \
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(UPGRADE)
+COMPILE = $(LOCK) pyproject.toml --all-extras
 
 .PHONY: help demo test lint format bench soak docs lock clean
 
@@ -19,10 +20,11 @@ help:  ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The environment is made anew only when what it is made from has changed.
-$(READY): requirements/dev.txt pyproject.toml
+$(READY): requirements/pip.txt requirements/dev.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "No Python 3.10 to 3.13 with the venv module was found; set PYTHON=..." >&2; exit 2; }
 	@echo "==> Making $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/pip.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
@@ -56,6 +58,7 @@ bench: $(READY)  ## Measure, and print ratios taken within one run.
 		echo "==> $$benchmark"; $(BIN)/python "$$benchmark" $(ARGS); done
 
 lock: $(READY)  ## Lock the versions again (UPGRADE=--upgrade takes the newest).
+	$(LOCK) requirements/pip.in --output-file requirements/pip.txt
 	$(COMPILE) --group dev --output-file requirements/dev.txt
 	$(COMPILE) --group test --output-file requirements/test.txt
 	$(COMPILE) --group vendor --output-file requirements/vendor.txt
