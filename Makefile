@@ -33,7 +33,7 @@ demo: $(READY)  ## Run the shop for 20 s and show what was seen (ARGS="--serve" 
 	@$(BIN)/otel-dbmon demo $(ARGS)
 
 test: $(READY)  ## Build the wheel and test it on every interpreter there is, and on the oldest OpenTelemetry.
-	@tests/postgres/install.sh
+	@tests/install.sh
 	@$(BIN)/nox $(if $(SESSIONS),-s $(SESSIONS)) $(if $(ARGS),-- $(ARGS))
 
 lint: $(READY)  ## Check style, types, import layers and everything that is generated.

@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 
 def main() -> None:
     """Run all rounds and print the ratios."""
-    sys.path[:0] = [str(HERE.parent / "postgres"), str(HERE.parent / "otel_dbmon")]
+    sys.path[:0] = [str(HERE.parent / "postgres"), str(HERE.parent / "otel_dbmon"), str(HERE.parent)]
     from cluster import PostgreSQL
 
     named = os.environ.get("OTEL_DBMON_TEST_POSTGRES")

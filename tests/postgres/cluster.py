@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 import pymysql
 from launching import free_port
+from programs import UnavailableError, find
 
 POSTGRES_SETTINGS = """
 listen_addresses = '127.0.0.1'
@@ -41,24 +42,6 @@ kill -TERM "$server" 2>/dev/null || true
 wait "$server"
 rm -rf "$folder"
 """
-
-
-class UnavailableError(Exception):
-    """Why there is no server to test on, in words for the person who runs the tests."""
-
-
-def find(program: str, *folders: str) -> Path:
-    """A server's program: on PATH, or in the newest of the folders where distributions hide it.
-
-    Raises:
-        UnavailableError: It is nowhere.
-    """
-    hidden = sorted((path for folder in folders for path in Path("/").glob(folder)), reverse=True)
-    on_path = shutil.which(program)
-    for path in [*([Path(on_path)] if on_path else []), *(folder / program for folder in hidden)]:
-        if path.exists():
-            return path
-    raise UnavailableError(f"no {program} on this machine; tests/postgres/install.sh installs it")
 
 
 class PrivateServer(ABC):

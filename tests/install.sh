@@ -1,0 +1,43 @@
+#!/bin/sh
+# Installs the servers and tools that the tests start for themselves, where that can be done without a question.
+set -eu
+
+missing=""
+# need PACKAGE FILE...: Debian's package is missing unless one of these files is there or its program is on PATH.
+need() {
+    package=$1
+    shift
+    for file in "$@"; do
+        if test -x "$file" || command -v "${file##*/}" >/dev/null; then return; fi
+    done
+    missing="$missing $package"
+}
+need postgresql /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb
+need mariadb-server /usr/sbin/mariadbd
+need prometheus /usr/bin/promtool
+need prometheus-alertmanager /usr/bin/amtool
+test -n "$missing" || exit 0
+
+if ! command -v apt-get >/dev/null || test "$(id -u)" != 0; then
+    echo "For all tests, install with your package manager what Debian calls:$missing." \
+        "Without, the tests that need them are skipped." >&2
+    exit 0
+fi
+
+# Packages of servers start them, now and at every boot; the tests want the programs only.
+policy=/usr/sbin/policy-rc.d
+if ! test -e "$policy"; then
+    trap 'rm -f "$policy"' EXIT
+    trap 'exit 1' HUP INT TERM
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod +x "$policy"
+fi
+
+echo "==> Installing for the tests:$missing"
+export DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes
+apt-get update -qq
+# shellcheck disable=SC2086 - a list of packages
+apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 $missing >/dev/null
+for package in $missing; do
+    update-rc.d "${package%-server}" disable >/dev/null 2>&1 || true
+done
