@@ -116,10 +116,9 @@ class DatabaseSpanProcessor(SpanProcessor):
 
     def _process_repeat(self, span: ReadableSpan, known: Rewritten) -> None:
         observation = spans.observation_of(span, known.statement, known.origin)
-        slow = self._pipeline.count(observation, known.analysis)
+        trouble = self._pipeline.count(observation, known.analysis)
         self._add_to_request(observation)
-        attributes = {**known.attributes, names.DBMON_SLOW: True} if slow else known.attributes
-        spans.replace(span, known.name, attributes)
+        spans.replace(span, known.name, {**known.attributes, **trouble} if trouble else known.attributes)
 
     def _process_statement(self, span: ReadableSpan, attributes: Mapping[str, Any], shape: spans.Shape) -> None:
         statement, origin = spans.statement_of(attributes, shape), shape.origin(attributes)
@@ -128,16 +127,18 @@ class DatabaseSpanProcessor(SpanProcessor):
             spans.replace(span, span.name, spans.rewritten(span, attributes, shape, kept, {}))
             return
         observation = spans.observation_of(span, statement, origin, spans.error_of(span, attributes, shape))
-        analysis, slow = self._pipeline.observe(observation)
+        analysis, trouble = self._pipeline.observe(observation)
         self._add_to_request(observation)
         text = analysis.sanitized if self._config.query_text else ""
         found = self._found.get((analysis, origin)) or self._find(analysis, origin)
-        if slow or observation.error is not None:
-            found = {**found, **_trouble(slow, observation.error)}
+        if observation.error is not None:
+            trouble = {**trouble, **_failure(observation.error)}
+        if trouble:
+            found = {**found, **trouble}
         name = analysis.summary or origin.system or "database"
         made = spans.rewritten(span, attributes, shape, text, found)
         spans.replace(span, name, made)
-        if not slow and observation.error is None:
+        if not trouble:
             self._repeats.remember(attributes, Rewritten(statement, origin, analysis, name, made))
 
     def _add_to_request(self, observation: Observation) -> None:
@@ -162,11 +163,9 @@ class DatabaseSpanProcessor(SpanProcessor):
         return found
 
 
-def _trouble(slow: bool, error: ErrorFacts | None) -> dict[str, Any]:
-    """What only a slow or failed statement's span says."""
-    found: dict[str, Any] = {names.DBMON_SLOW: True} if slow else {}
-    if error is not None:
-        found[names.ERROR_TYPE] = error.exception or error.status_code or "_OTHER"
-        if error.status_code:
-            found[names.DB_RESPONSE_STATUS_CODE] = error.status_code
+def _failure(error: ErrorFacts) -> dict[str, Any]:
+    """What only a failed statement's span says."""
+    found = {names.ERROR_TYPE: error.exception or error.status_code or "_OTHER"}
+    if error.status_code:
+        found[names.DB_RESPONSE_STATUS_CODE] = error.status_code
     return found

@@ -229,6 +229,22 @@ ERROR_MESSAGE: Final = "error.message"
 
 string, development; sanitized. Source: semantic conventions v1.44, error registry.
 """
+CODE_FILE_PATH: Final = "code.file.path"
+"""The application's file that ran a statement, on a span about which something was found. Relative to the working
+directory or to where it was imported from.
+
+string, stable; written. Source: semantic conventions v1.44, code registry.
+"""
+CODE_LINE_NUMBER: Final = "code.line.number"
+"""The line in that file.
+
+int, stable; written. Source: semantic conventions v1.44, code registry.
+"""
+CODE_FUNCTION_NAME: Final = "code.function.name"
+"""The function that the line is in, with its module.
+
+string, stable; written. Source: semantic conventions v1.44, code registry.
+"""
 SERVICE_NAME: Final = "service.name"
 """The service's name, an attribute of the resource; source of the label `service`.
 
