@@ -16,6 +16,16 @@ need postgresql /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb
 need mariadb-server /usr/sbin/mariadbd
 need prometheus /usr/bin/promtool
 need prometheus-alertmanager /usr/bin/amtool
+# HypoPG comes in a package for each version of PostgreSQL.
+hypopg() {
+    for server in /usr/lib/postgresql/*; do
+        version=${server##*/}
+        if test -x "$server/bin/initdb" && ! test -e "/usr/share/postgresql/$version/extension/hypopg.control"; then
+            printf ' postgresql-%s-hypopg' "$version"
+        fi
+    done
+}
+missing="$missing$(hypopg)"
 test -n "$missing" || exit 0
 
 if ! command -v apt-get >/dev/null || test "$(id -u)" != 0; then
@@ -36,8 +46,13 @@ fi
 echo "==> Installing for the tests:$missing"
 export DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes
 apt-get update -qq
+install() { apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" >/dev/null; }
 # shellcheck disable=SC2086 - a list of packages
-apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 $missing >/dev/null
+install $missing
+# Which version of PostgreSQL came is known only now.
+late=$(hypopg)
+# shellcheck disable=SC2086 - a list of packages
+test -z "$late" || install $late
 for package in $missing; do
     update-rc.d "${package%-server}" disable >/dev/null 2>&1 || true
 done
