@@ -16,6 +16,8 @@ DIST = ROOT / "dist"
 CLEAN_INSTALL = "tests/packaging/test_clean_install.py"
 #: Databases and fork servers take minutes to start and stop; two environments of `make test` do that, not all.
 SERVERS = ("tests/postgres", "tests/processes")
+#: What runs beside services is no Python of ours: once is enough.
+STACK = ("tests/alerts",)
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "virtualenv"
@@ -103,7 +105,7 @@ def is_in_checkout(argument: str) -> bool:
 def tests(session: nox.Session) -> None:
     """Run the tests against the wheel; on one interpreter with servers and coverage."""
     if session.python != MAIN:
-        test_wheel(session, "test", *everything(session, *SERVERS))
+        test_wheel(session, "test", *everything(session, *SERVERS, *STACK))
     elif session.posargs:
         test_wheel(session, "test", *everything(session))
     else:
@@ -119,8 +121,8 @@ def servers(session: nox.Session) -> None:
 
 @nox.session(python=MAIN, requires=["build"])
 def floor(session: nox.Session) -> None:
-    """Run all tests, those with servers too, on the oldest OpenTelemetry that is supported."""
-    test_wheel(session, "floor", *everything(session))
+    """Run all tests of services, those with servers too, on the oldest OpenTelemetry that is supported."""
+    test_wheel(session, "floor", *everything(session, *STACK))
 
 
 @nox.session(python=MAIN, requires=["build"])
