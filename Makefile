@@ -14,10 +14,10 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(UPGRADE)
 COMPILE = $(LOCK) pyproject.toml --all-extras
 
-.PHONY: help demo test lint format bench soak docs lock clean
+.PHONY: help demo test collector prometheus stack-test lint format bench soak docs lock clean
 
 help:  ## Show the targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The environment is made anew only when what it is made from has changed.
 $(READY): requirements/pip.txt requirements/dev.txt pyproject.toml
@@ -35,6 +35,16 @@ demo: $(READY)  ## Run the shop for 20 s and show what was seen (ARGS="--serve" 
 test: $(READY)  ## Build the wheel and test it on every interpreter there is, and on the oldest OpenTelemetry.
 	@tests/install.sh
 	@$(BIN)/nox $(if $(SESSIONS),-s $(SESSIONS)) $(if $(ARGS),-- $(ARGS))
+
+collector:  ## Build our distribution of the OpenTelemetry Collector from Go modules, once, and print where it is.
+	@collector-config/builder/build.sh collector
+
+prometheus:  ## Build Prometheus 3 likewise (Debian has 2.42).
+	@collector-config/builder/build.sh prometheus
+
+stack-test: $(READY)  ## Start the whole stack with its real programs, and let every alert fire from its cause.
+	@tests/install.sh
+	@$(BIN)/pytest tests/stack $(ARGS)
 
 lint: $(READY)  ## Check style, types, import layers and everything that is generated.
 	$(BIN)/ruff check .

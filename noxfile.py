@@ -14,6 +14,8 @@ import nox
 ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
 CLEAN_INSTALL = "tests/packaging/test_clean_install.py"
+#: `make stack-test` runs it.
+STACK = "tests/stack"
 #: Databases and fork servers take minutes to start and stop; two environments of `make test` do that, not all.
 SERVERS = ("tests/postgres", "tests/processes")
 #: What runs beside services is no Python of ours: once is enough.
@@ -90,10 +92,10 @@ def test_wheel(session: nox.Session, lock: str, *options: str) -> None:
 
 
 def everything(session: nox.Session, *but: str) -> list[str]:
-    """All tests but these and those with a session of their own, unless the command line names some."""
+    """All tests but these and those with a session or a target of their own, unless the command line names some."""
     if any(is_in_checkout(argument) for argument in session.posargs):
         return []
-    return ["tests", *(f"--ignore={ROOT / path}" for path in (CLEAN_INSTALL, *but))]
+    return ["tests", *(f"--ignore={ROOT / path}" for path in (CLEAN_INSTALL, STACK, *but))]
 
 
 def is_in_checkout(argument: str) -> bool:

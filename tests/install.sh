@@ -16,6 +16,7 @@ need postgresql /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb
 need mariadb-server /usr/sbin/mariadbd
 need prometheus /usr/bin/promtool
 need prometheus-alertmanager /usr/bin/amtool
+need victoria-metrics /usr/bin/victoria-metrics
 # HypoPG comes in a package for each version of PostgreSQL.
 hypopg() {
     for server in /usr/lib/postgresql/*; do
