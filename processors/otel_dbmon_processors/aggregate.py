@@ -13,6 +13,7 @@ import time
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from otel_dbmon_processors.book import Analyzed, Book, Key, Tally
@@ -80,28 +81,30 @@ class Aggregator:
     def _tally_pending(self) -> None:
         pending, bounds_ns = self._pending, self._bounds_ns
         # No more than there are now: others may add as fast as we take.
-        for _ in range(len(pending)):
-            try:
-                analysis, slow, (origin, start_ns, duration, error, trace_id, span_id, _, sampled) = pending.popleft()
-            except IndexError:  # a finalizer's statement, in this very thread, took the rest
-                return
-            key: Key = (analysis, origin)
-            if error is not None:
-                key = (analysis, origin, error.type, error.exception, error.status_code)
-            tally = self._young.get(key)
-            if tally is None:
-                tally = self._tally(key, start_ns)
-            bucket = bisect_left(bounds_ns, duration)
-            tally.counts[bucket] += 1
-            tally.sum += duration
-            if duration < tally.minimum:
-                tally.minimum = duration
-            if duration > tally.maximum:
-                tally.maximum = duration
-            if slow:
-                tally.slow += 1
-            if sampled:
-                tally.exemplars[bucket] = (trace_id, span_id, start_ns + duration, duration)
+        taken = islice(iter(pending.popleft, None), len(pending))
+        try:
+            for analysis, slow, (origin, start_ns, duration, error, trace_id, span_id, _, sampled) in taken:
+                key: Key = (analysis, origin)
+                if error is not None:
+                    key = (analysis, origin, error.type, error.exception, error.status_code)
+                tally = self._young.get(key)
+                if tally is None:
+                    tally = self._tally(key, start_ns)
+                bucket = bisect_left(bounds_ns, duration)
+                tally.counts[bucket] += 1
+                tally.sum += duration
+                if duration < tally.minimum:
+                    tally.minimum = duration
+                if duration > tally.maximum:
+                    tally.maximum = duration
+                if slow:
+                    tally.slow += 1
+                if sampled:
+                    tally.exemplars[bucket] = (trace_id, span_id, start_ns + duration, duration)
+        except IndexError:
+            # A finalizer's statement, in this very thread, took the rest.
+            if pending:
+                raise
 
     def count_n_plus_one(self, table: str) -> None:
         """Count one N+1 pattern.

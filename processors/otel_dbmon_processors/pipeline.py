@@ -45,19 +45,19 @@ class Pipeline:
         self._subscribers = (*self._subscribers, subscriber)
 
     def observe(self, observation: Observation) -> tuple[Analysis, Mapping[str, Any]]:
-        """Count one executed statement, exactly once: its analysis, and what ``count`` says of it."""
-        analysis = self.analyzer.analyze(observation.statement, observation.origin.system)
-        return analysis, self.count(observation, analysis)
-
-    def count(self, observation: Observation, analysis: Analysis) -> Mapping[str, Any]:
-        """Count one executed statement whose analysis is known.
+        """Count one executed statement, exactly once.
 
         Returns:
-            The attributes that only this run's span gets, for what was found about it; mostly none.
+            Its analysis, and the attributes that only this run's span gets, for what was found about it; mostly none.
         """
-        slow = observation.duration_ns >= self.config.slow_query_threshold_ns
+        statement, origin, start_ns, duration_ns, _, _, _, parent_id, _ = observation
+        analysis = self.analyzer.analyze(statement, origin.system)
+        slow = duration_ns >= self.config.slow_query_threshold_ns
         self.aggregator.record(observation, analysis, slow)
-        return self._found_slow(observation, analysis) if slow else _NOTHING
+        request = self.requests.find(parent_id)
+        if request is not None:
+            request.add(start_ns, start_ns + duration_ns)
+        return analysis, self._found_slow(observation, analysis) if slow else _NOTHING
 
     def _found_slow(self, observation: Observation, analysis: Analysis) -> Mapping[str, Any]:
         location = self._locate()

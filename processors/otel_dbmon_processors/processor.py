@@ -12,10 +12,9 @@ from opentelemetry.trace import SpanKind
 
 from otel_dbmon_processors import span as spans
 from otel_dbmon_processors.analysis import Analysis
-from otel_dbmon_processors.observation import ErrorFacts, Observation, Origin
+from otel_dbmon_processors.observation import ErrorFacts
 from otel_dbmon_processors.pipeline import Pipeline
 from otel_dbmon_processors.points import NANOSECONDS
-from otel_dbmon_processors.repeats import Repeats, Rewritten
 from otel_dbmon_semconv import attributes as names
 
 #: Systems whose statements are not SQL: there is nothing we could sanitize or count.
@@ -25,6 +24,8 @@ _NOT_SQL = frozenset(
         "hbase", "influxdb", "instantdb", "memcached", "mongodb", "neo4j", "opensearch", "redis",
     }
 )  # fmt: skip
+# Members of an enumeration are found by a search each time.
+_CLIENT = SpanKind.CLIENT
 #: Local roots that are requests even if they sent no statement; any other root is one if it did.
 _REQUEST_KINDS = frozenset({SpanKind.SERVER, SpanKind.CONSUMER})
 #: What redis' own instrumentation leaves of a command: "SET ? ?".
@@ -48,14 +49,13 @@ class DatabaseSpanProcessor(SpanProcessor):
         self._requests = pipeline.requests
         self._shapes = spans.Shapes()
         self._sees_endings = False
-        self._found: dict[tuple[Analysis, Origin], dict[str, Any]] = {}
-        self._repeats = Repeats(pipeline.config.cache_size)
+        self._rewritten = 0
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Learn which request the span belongs to; instrumentations set attributes after the start."""
         try:
             # A client's span is no part of a request that others could be below, and a script's statement no request.
-            if spans.kind_of(span) is SpanKind.CLIENT:
+            if spans.kind_of(span) is _CLIENT:
                 return
             parent_id = spans.local_parent_id(span)
             if parent_id:
@@ -84,20 +84,19 @@ class DatabaseSpanProcessor(SpanProcessor):
     def _process(self, span: ReadableSpan) -> None:
         try:
             attributes = spans.attributes_of(span)
-            known = self._repeats.find(attributes)
-            if known is not None and spans.is_ordinary(span):
-                self._process_repeat(span, known)
-                return
             shape = self._shapes[tuple(attributes)]
-            if shape.text:
-                self._process_statement(span, attributes, shape)
-            if spans.kind_of(span) is not SpanKind.CLIENT:
-                self._end_request(span)
-            if spans.needs_cleaning(span, shape):
-                spans.clean(span, shape, self._shapes, self._config.redact_urls)
+            is_bare = self._process_statement(span, attributes, shape) if shape.text else False
+            if not is_bare or shape.is_unsafe:
+                self._process_rest(span, shape)
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach the service
             self._pipeline.guard.failed("span", error)
             self._blank(span)
+
+    def _process_rest(self, span: ReadableSpan, shape: spans.Shape) -> None:
+        if spans.kind_of(span) is not _CLIENT:
+            self._end_request(span)
+        if spans.needs_cleaning(span, shape):
+            spans.clean(span, shape, self._shapes, self._config.redact_urls)
 
     def _blank(self, span: ReadableSpan) -> None:
         try:
@@ -114,53 +113,59 @@ class DatabaseSpanProcessor(SpanProcessor):
         if count or span.kind in _REQUEST_KINDS:
             spans.add(span, {names.DBMON_DB_QUERY_COUNT: count, names.DBMON_DB_DURATION: duration_ns / NANOSECONDS})
 
-    def _process_repeat(self, span: ReadableSpan, known: Rewritten) -> None:
-        observation = spans.observation_of(span, known.statement, known.origin)
-        trouble = self._pipeline.count(observation, known.analysis)
-        self._add_to_request(observation)
-        spans.replace(span, known.name, {**known.attributes, **trouble} if trouble else known.attributes)
-
-    def _process_statement(self, span: ReadableSpan, attributes: Mapping[str, Any], shape: spans.Shape) -> None:
-        statement, origin = spans.statement_of(attributes, shape), shape.origin(attributes)
+    def _process_statement(self, span: ReadableSpan, attributes: Mapping[str, Any], shape: spans.Shape) -> bool:
+        """Count the statement and rewrite its span; whether nothing else on that could hold a value."""
+        try:
+            place = shape.places.get(shape.others(attributes)) or shape.new_place(attributes)
+        except TypeError:  # a value that can't be a key
+            place = shape.new_place(attributes)
+        origin = place.origin
+        statement = attributes[shape.text]
+        if type(statement) is not str:
+            statement = spans.text_of(statement)
         if origin.system in _NOT_SQL:
             kept = statement if _MASKED_COMMAND.fullmatch(statement) else ""
-            spans.replace(span, span.name, spans.rewritten(span, attributes, shape, kept, {}))
-            return
-        observation = spans.observation_of(span, statement, origin, spans.error_of(span, attributes, shape))
+            return spans.replace(span, span.name, spans.rewritten(span, attributes, shape, kept, {}))
+        observation = spans.observation_of(span, statement, origin, attributes, shape)
         analysis, trouble = self._pipeline.observe(observation)
-        self._add_to_request(observation)
+        name, made = place.rewritten.get(analysis) or self._rewrite(span, attributes, shape, place, analysis)
+        error = observation.error
+        if error is not None:
+            trouble = {**trouble, **_failure(error)}
+        return spans.replace(span, name, {**made, **trouble} if trouble else made)
+
+    def _rewrite(
+        self,
+        span: ReadableSpan,
+        attributes: Mapping[str, Any],
+        shape: spans.Shape,
+        place: spans.Place,
+        analysis: Analysis,
+    ) -> spans.Rewritten:
+        """What spans of this place become when their statements have this analysis; remembered."""
+        system = place.origin.system
         text = analysis.sanitized if self._config.query_text else ""
-        found = self._found.get((analysis, origin)) or self._find(analysis, origin)
-        if observation.error is not None:
-            trouble = {**trouble, **_failure(observation.error)}
-        if trouble:
-            found = {**found, **trouble}
-        name = analysis.summary or origin.system or "database"
-        made = spans.rewritten(span, attributes, shape, text, found)
-        spans.replace(span, name, made)
-        if not trouble:
-            self._repeats.remember(attributes, Rewritten(statement, origin, analysis, name, made))
+        made = spans.rewritten(span, attributes, shape, text, _found(analysis, system))
+        self._rewritten += 1
+        if self._rewritten > self._config.cache_size:
+            self._rewritten = 0
+            self._shapes.forget_places()
+        rewritten = place.rewritten[analysis] = spans.Rewritten(analysis.summary or system or "database", made)
+        return rewritten
 
-    def _add_to_request(self, observation: Observation) -> None:
-        request = self._requests.find(observation.parent_id)
-        if request is not None:
-            request.add(observation.start_ns, observation.start_ns + observation.duration_ns)
 
-    def _find(self, analysis: Analysis, origin: Origin) -> dict[str, Any]:
-        found = {
-            names.DB_SYSTEM_NAME: origin.system,
-            names.DB_QUERY_SUMMARY: analysis.summary,
-            names.DBMON_QUERY_OPERATION: analysis.operation,
-            names.DBMON_QUERY_COLLECTION: analysis.table,
-            names.DBMON_QUERY_TYPE: analysis.query_type,
-            names.DBMON_QUERY_COMPLEXITY: analysis.complexity,
-            names.DBMON_QUERY_FINGERPRINT: analysis.fingerprint,
-        }
-        found = {key: value for key, value in found.items() if value}
-        if len(self._found) >= self._config.cache_size:
-            self._found.clear()
-        self._found[analysis, origin] = found
-        return found
+def _found(analysis: Analysis, system: str) -> dict[str, Any]:
+    """What a statement's span says that was not on it before."""
+    found = {
+        names.DB_SYSTEM_NAME: system,
+        names.DB_QUERY_SUMMARY: analysis.summary,
+        names.DBMON_QUERY_OPERATION: analysis.operation,
+        names.DBMON_QUERY_COLLECTION: analysis.table,
+        names.DBMON_QUERY_TYPE: analysis.query_type,
+        names.DBMON_QUERY_COMPLEXITY: analysis.complexity,
+        names.DBMON_QUERY_FINGERPRINT: analysis.fingerprint,
+    }
+    return {key: value for key, value in found.items() if value}
 
 
 def _failure(error: ErrorFacts) -> dict[str, Any]:

@@ -9,9 +9,9 @@ The rules for errors and URLs take 15 ms to load; the first span that has one lo
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from operator import attrgetter, itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.trace import SpanKind
@@ -39,8 +39,35 @@ _MESSAGE_KEYS = frozenset({names.EXCEPTION_MESSAGE, names.ERROR_MESSAGE})
 _STACKTRACE_KEYS = frozenset({names.EXCEPTION_STACKTRACE})
 # A span context is a tuple, and its properties are calls of Python.
 _TRACE_ID, _SPAN_ID, _IS_REMOTE, _TRACE_FLAGS = 0, 1, 2, 3
+# Members of an enumeration are found by a search each time.
+_CLIENT, _ERROR = SpanKind.CLIENT, StatusCode.ERROR
 _MAX_SHAPES = 512
-_MAX_ORIGINS = 64
+_MAX_PLACES = 64
+
+
+class Rewritten(NamedTuple):
+    """What a span gets: its name and its attributes, both shared by all spans that get the same."""
+
+    name: str
+    attributes: dict[str, Any]
+
+
+class Place:
+    """What spans have in common that differ in nothing but their statements, and what became of them.
+
+    A service sends the same statements over the same connections again and again; with other literals, too, a statement
+    has the same analysis, and its span becomes the same.
+
+    Attributes:
+        origin: Where their statements were sent.
+        rewritten: What spans become that run without trouble, by the analysis of their statements.
+    """
+
+    __slots__ = ("origin", "rewritten")
+
+    def __init__(self, origin: Origin) -> None:
+        self.origin = origin
+        self.rewritten: dict[Hashable, Rewritten] = {}
 
 
 class Shape:
@@ -58,10 +85,13 @@ class Shape:
         stacktraces: Keys that hold a stack trace.
         is_plain: Whether nothing has to be done at all.
         is_unsafe: Whether something besides the statement has to be made safe.
+        others: Gives the values of all attributes but the statement.
+        places: What is known of spans with these keys and those values.
     """
 
     __slots__ = (
         "_origins",
+        "_others",
         "_where",
         "address",
         "has_error",
@@ -69,6 +99,8 @@ class Shape:
         "is_unsafe",
         "messages",
         "namespace",
+        "others",
+        "places",
         "port",
         "removed",
         "stacktraces",
@@ -94,9 +126,22 @@ class Shape:
         unsafe = self.urls or self.messages or self.stacktraces or (self.removed and not self.texts)
         self.is_unsafe = bool(unsafe)
         self.is_plain = not (unsafe or self.texts or self.removed)
-        where = [key for key in (self.system, self.namespace, self.address, self.port) if key]
-        self._where: Callable[[Mapping[str, Any]], Any] = itemgetter(*where) if where else lambda _: None
-        self._origins: dict[Any, Origin] = {}
+        self._others = [key for key in keys if key not in self.texts]
+        self.others = _getter(self._others)
+        self.places: dict[Hashable, Place] = {}
+        self._where = _getter([key for key in (self.system, self.namespace, self.address, self.port) if key])
+        self._origins: dict[Hashable, Origin] = {}
+
+    def new_place(self, attributes: Mapping[str, Any]) -> Place:
+        """The place of a span whose attributes are not among the known ones, which they then are if possible."""
+        place = Place(self.origin(attributes))
+        # True, 1 and 1.0 would be the same key, and a list is none.
+        if all(type(attributes[key]) is (int if key == self.port else str) for key in self._others):
+            if len(self.places) >= _MAX_PLACES:
+                # Some values are those of one request.
+                self.places.clear()
+            self.places[self.others(attributes)] = place
+        return place
 
     def origin(self, attributes: Mapping[str, Any]) -> Origin:
         """Where a statement with these attributes was sent; mostly the same object for the same place."""
@@ -107,7 +152,7 @@ class Shape:
             origin = self._read_origin(attributes)
         except TypeError:  # a value that can't be a key
             return self._read_origin(attributes)
-        if len(self._origins) < _MAX_ORIGINS:
+        if len(self._origins) < _MAX_PLACES:
             self._origins[where] = origin
         return origin
 
@@ -119,6 +164,10 @@ class Shape:
             str(attributes[self.address]) if self.address else "",
             _port(attributes[self.port]) if self.port else 0,
         )
+
+
+def _getter(keys: list[str]) -> Callable[[Mapping[str, Any]], Hashable]:
+    return itemgetter(*keys) if keys else lambda _: None
 
 
 def _first(keys: tuple[str, ...], *candidates: str) -> str:
@@ -133,6 +182,11 @@ class Shapes(dict[tuple[str, ...], Shape]):
         if len(self) < _MAX_SHAPES:
             self[keys] = shape
         return shape
+
+    def forget_places(self) -> None:
+        """Forget what became of which span."""
+        for shape in tuple(self.values()):
+            shape.places.clear()
 
 
 #: The span's attributes as they are now, to be read only. (This and the next run no Python: each query's span asks.)
@@ -158,24 +212,13 @@ def remember_error(span: Any, facts: ErrorFacts) -> None:
     span.set_attribute(names.ERROR_TYPE, facts.exception or facts.type)
 
 
-def is_ordinary(span: Any) -> bool:
-    """Whether nothing but its attributes and times tells this client's span from another: no error, event or link."""
-    return (
-        span._kind is SpanKind.CLIENT
-        and span._status.status_code is not StatusCode.ERROR
-        and not span._events._dq
-        and not span._links._dq
-    )
-
-
-def statement_of(attributes: Mapping[str, Any], shape: Shape) -> str:
-    """The statement's text; attributes have one."""
-    text = attributes[shape.text]
-    return text if type(text) is str else _text(text)
-
-
-def observation_of(span: Any, statement: str, origin: Origin, error: ErrorFacts | None = None) -> Observation:
+def observation_of(
+    span: Any, statement: str, origin: Origin, attributes: Mapping[str, Any], shape: Shape
+) -> Observation:
     """What an ending span says about the run of its statement."""
+    error = None
+    if shape.has_error or span._status.status_code is _ERROR:
+        error = _error_of(span, attributes, shape)
     start = span._start_time
     duration = span._end_time - start
     context = span._context
@@ -195,14 +238,8 @@ def observation_of(span: Any, statement: str, origin: Origin, error: ErrorFacts 
     return tuple.__new__(Observation, fields)
 
 
-def error_of(span: Any, attributes: Mapping[str, Any], shape: Shape) -> ErrorFacts | None:
-    """What went wrong, as an engine hook or else the span itself knows it; None if nothing did."""
-    if not shape.has_error and span._status.status_code is not StatusCode.ERROR:
-        return None
-    return _error_of(span, attributes, shape)
-
-
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """A statement that is no ``str``."""
     if isinstance(value, str):
         return value
     # psycopg2 can hand over bytes.
@@ -216,6 +253,7 @@ def _port(value: object) -> int:
 
 
 def _error_of(span: Any, attributes: Mapping[str, Any], shape: Shape) -> ErrorFacts:
+    """What went wrong, as an engine hook or else the span itself knows it."""
     from otel_dbmon_processors.errors import error_facts, facts_of_names
     from otel_dbmon_processors.messages import error_class
 
@@ -264,10 +302,16 @@ def rewritten(
     return made
 
 
-def replace(span: Any, name: str, attributes: dict[str, Any]) -> None:
-    """Put a name and attributes behind the shared attribute object; nobody may change them afterwards."""
+def replace(span: Any, name: str, attributes: dict[str, Any]) -> bool:
+    """Put a name and attributes behind the shared attribute object; nobody may change them afterwards.
+
+    Returns:
+        Whether this is a client's span with nothing else on it: a quick look, for spans without trouble are many.
+    """
     span._attributes._dict = attributes
     span._name = name
+    # The length of the SDK's bounded lists would take calls of Python; their deques' does not.
+    return span._kind is _CLIENT and not span._status.description and not span._events._dq and not span._links._dq
 
 
 def add(span: Any, found: Mapping[str, Any]) -> None:
@@ -289,8 +333,7 @@ def clean(span: Any, shape: Shape, shapes: Shapes, redact_urls: bool) -> None:
 
 
 def needs_cleaning(span: Any, shape: Shape) -> bool:
-    """Whether anything besides the statement could hold a value: a quick look, for spans without trouble are many."""
-    # The length of the SDK's bounded lists would take calls of Python; their deques' does not.
+    """Whether anything besides the statement could hold a value."""
     return bool(shape.is_unsafe or span._status.description or span._events._dq or span._links._dq)
 
 

@@ -168,7 +168,7 @@ def test_a_vendor_that_swallows_on_ending_gets_rewritten_spans_all_the_same() ->
 def test_a_failure_of_ours_drops_the_text_and_keeps_the_span(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail closed, count it, and let nothing reach ``span.end()``."""
 
-    def fail(observation: object) -> None:
+    def fail(*_: object) -> None:
         raise ZeroDivisionError(CANARY)
 
     monkeypatch.setattr(bench.pipeline, "observe", fail)
@@ -176,6 +176,36 @@ def test_a_failure_of_ours_drops_the_text_and_keeps_the_span(bench: Bench, monke
     assert CANARY not in span.to_json()
     assert span.name == "sqlite"
     assert bench.pipeline.guard.failures == {"span": 1}
+
+
+def test_a_span_like_one_before_loses_its_values_too(bench: Bench) -> None:
+    """What became of the first is used again, but never with anything that was made safe on the first alone."""
+    for number in range(5):
+        span = bench.run(
+            db__system__name="postgresql",
+            db__query__text=f"SELECT a FROM t WHERE b = '{CANARY}' AND c = {number}",
+            url__full=f"https://shop.test/search?q={CANARY}",
+            exception__message=f"no such value: '{CANARY}'",
+            db__query__parameter__0=CANARY,
+        )
+        assert CANARY not in span.to_json()
+        assert (span.attributes or {})["db.query.text"] == "SELECT a FROM t WHERE b = ? AND c = ?"
+
+
+def test_spans_keep_apart_what_others_put_on_them(bench: Bench) -> None:
+    """Also values that are equal and not the same."""
+    for value in (1, True, 1.0, 2, 2.0, "2", ("2",), ["x"]) * 3:
+        said = (bench.run(db__query__text="SELECT 1", custom=value).attributes or {})["custom"]
+        assert (said, type(said)) == ((tuple(value), tuple) if isinstance(value, list) else (value, type(value)))
+
+
+def test_more_kinds_of_statements_than_are_remembered_stay_right() -> None:
+    """A full memory is emptied, and fills again."""
+    small = Bench(Config(cache_size=4))
+    for number in (*range(20), *range(20)):
+        span = small.run(db__system__name="sqlite", db__query__text=f"SELECT a FROM t{number} WHERE b = {number}")
+        assert (span.name, (span.attributes or {})["dbmon.query.collection"]) == (f"SELECT t{number}", f"t{number}")
+    small.provider.shutdown()
 
 
 def test_slow_is_said_on_the_span() -> None:
