@@ -156,11 +156,13 @@ class Reader:
         return following
 
     def _may_be_target(self, word: str, is_table: bool) -> bool:
-        # What could be a literal is a name only where nothing but a table can stand, and if it looks like one.
+        # What could be a literal is a name only where nothing but a table can stand, and if it looks like one. COPY goes
+        # into places as well, which are strings.
+        is_only_table = is_table and self._verb != "COPY"
         if word[0] == "'":
-            return is_table and self._verb != "COPY" and _NAME_LIKE.fullmatch(word) is not None
+            return is_only_table and _NAME_LIKE.fullmatch(word) is not None
         in_doubt = self._dialect.double_quoted_literals is Reading.EITHER
-        return is_table or not in_doubt or '".' in word
+        return is_only_table or not in_doubt or '".' in word
 
     def _after_prefixes(self, index: int) -> int:
         # A word like ONLY may also be the name itself.
