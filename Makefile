@@ -14,7 +14,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(UPGRADE)
 COMPILE = $(LOCK) pyproject.toml --all-extras
 
-.PHONY: help demo test collector prometheus stack-test lint format bench soak docs lock clean
+.PHONY: help demo test collector prometheus stack-test lint format bench soak audit docs lock clean
 
 help:  ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,10 @@ format: $(READY)  ## Put the code into shape.
 
 soak: $(READY)  ## Ten minutes at full speed with a collector absent, slow, back (SECONDS=60 for one).
 	@$(BIN)/python tests/soak/soak.py --seconds $(or $(SECONDS),600)
+
+audit: $(READY)  ## Look for values that get out, in 200 times as many made-up statements as the tests (EFFORT=1000 for more).
+	@DBMON_TEST_EFFORT=$(or $(EFFORT),200) $(BIN)/pytest tests/processors/test_properties.py \
+		tests/processors/test_sql_properties.py -n $$(nproc) $(ARGS)
 
 docs: $(READY)  ## Write everything that is generated from semconv/registry.
 	$(BIN)/python semconv/generate.py

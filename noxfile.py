@@ -18,8 +18,10 @@ CLEAN_INSTALL = "tests/packaging/test_clean_install.py"
 STACK = "tests/stack"
 #: Databases and fork servers take minutes to start and stop; two environments of `make test` do that, not all.
 SERVERS = ("tests/postgres", "tests/processes")
-#: What runs beside services is no Python of ours: once is enough.
-STACK = ("tests/alerts",)
+#: What runs beside services is no Python of theirs: one environment is enough.
+OPERATIONS = ("tests/alerts",)
+#: A file's tests share what they started, so a file stays together.
+PARALLEL = ("-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile")
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "virtualenv"
@@ -75,7 +77,7 @@ def build(session: nox.Session) -> None:
         session.log(f"{path.name}: {path.stat().st_size:,} bytes")
 
 
-def test_wheel(session: nox.Session, lock: str, *options: str) -> None:
+def test_wheel(session: nox.Session, lock: str, *wanted: str) -> None:
     """Install the locked versions and the wheel; run the tests with nothing of the checkout on the import path.
 
     They run in a folder of their own: a process that a test starts has its current folder on the import path.
@@ -85,10 +87,11 @@ def test_wheel(session: nox.Session, lock: str, *options: str) -> None:
     session.install("--quiet", "--no-deps", "--force-reinstall", str(wheel))
     session.chdir(session.create_tmp())
     arguments = [
-        f"{ROOT}/{argument}" if is_in_checkout(argument) else argument for argument in (*options, *session.posargs)
+        f"{ROOT}/{argument}" if is_in_checkout(argument) else argument for argument in (*wanted, *session.posargs)
     ]
     environment = {"DBMON_TEST_DIST": str(DIST)}
-    session.run("pytest", f"--config-file={ROOT}/pyproject.toml", "-o", "pythonpath=", *arguments, env=environment)
+    options = (f"--config-file={ROOT}/pyproject.toml", "-o", "pythonpath=", *PARALLEL)
+    session.run("pytest", *options, *arguments, env=environment)
 
 
 def everything(session: nox.Session, *but: str) -> list[str]:
@@ -107,7 +110,7 @@ def is_in_checkout(argument: str) -> bool:
 def tests(session: nox.Session) -> None:
     """Run the tests against the wheel; on one interpreter with servers and coverage."""
     if session.python != MAIN:
-        test_wheel(session, "test", *everything(session, *SERVERS, *STACK))
+        test_wheel(session, "test", *everything(session, *SERVERS, *OPERATIONS))
     elif session.posargs:
         test_wheel(session, "test", *everything(session))
     else:
@@ -124,7 +127,7 @@ def servers(session: nox.Session) -> None:
 @nox.session(python=MAIN, requires=["build"])
 def floor(session: nox.Session) -> None:
     """Run all tests of services, those with servers too, on the oldest OpenTelemetry that is supported."""
-    test_wheel(session, "floor", *everything(session, *STACK))
+    test_wheel(session, "floor", *everything(session, *OPERATIONS))
 
 
 @nox.session(python=MAIN, requires=["build"])

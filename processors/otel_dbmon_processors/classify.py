@@ -156,8 +156,8 @@ class Reader:
         return following
 
     def _may_be_target(self, word: str, is_table: bool) -> bool:
-        # What could be a literal is a name only where nothing but a table can stand, and if it looks like one. COPY goes
-        # into places as well, which are strings.
+        # What could be a literal is a name only where nothing but a table can stand, and if it looks like one. COPY
+        # goes into places as well, which are strings.
         is_only_table = is_table and self._verb != "COPY"
         if word[0] == "'":
             return is_only_table and _NAME_LIKE.fullmatch(word) is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -120,7 +120,7 @@ def counted(server: Server, runs: dict[str, Run]) -> Counted:
 
 @pytest.mark.parametrize(("client", "column"), cells())
 def test_every_statement_is_counted_once(
-    client: str, column: str, runs: dict[str, Run], counted: Counted, matrix: dict[tuple[str, str], str]
+    client: str, column: str, runs: dict[str, Run], counted: Counted, record_property: Callable[[str, object], None]
 ) -> None:
     """The server's count is the operations', and the metric's count is the spans'; or the column is on the list."""
     run = runs[client]
@@ -129,7 +129,8 @@ def test_every_statement_is_counted_once(
     assert column not in run.trouble, run.trouble[column]
     cell = run.blank() if column == "blank" else run.cell(name, counted)
     difference, _ = LISTED.get(column, (0, ""))
-    matrix[client, column] = f"{cell.server} {cell.metric} {cell.spans}" + ("*" if difference else "")
+    counts = f"{cell.server} {cell.metric} {cell.spans}" + ("*" if difference else "")
+    record_property("matrix", (client, column, counts))
     if column == "refused":
         assert cell == Cell(0, [], 0, 0, 0, [])
         return

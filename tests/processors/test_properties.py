@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -256,7 +257,7 @@ def leaks(analysis: Analysis) -> list[str]:
 
 
 @given(statements())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_no_literal_and_no_comment_survives(case: tuple[str, str]) -> None:
     """Not in the text, the summary, the operation, the tables, the explanation or the fingerprint."""
     text, system = case
@@ -266,7 +267,7 @@ def test_no_literal_and_no_comment_survives(case: tuple[str, str]) -> None:
 
 
 @given(statements(), st.floats(0, 1))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_any_truncation_leaks_nothing(case: tuple[str, str], share: float) -> None:
     """Attribute limits cut statements anywhere, in the middle of a literal too."""
     text, system = case
@@ -275,7 +276,7 @@ def test_any_truncation_leaks_nothing(case: tuple[str, str], share: float) -> No
 
 
 @given(texts, systems)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_sanitizing_twice_changes_nothing(text: str, system: str) -> None:
     """A text that was sanitized before, here or upstream, stays; so does its pattern's name."""
     once = analyze(text, system)
@@ -285,7 +286,7 @@ def test_sanitizing_twice_changes_nothing(text: str, system: str) -> None:
 
 
 @given(st.one_of(texts, st.binary().map(lambda data: data.decode("latin-1"))), systems)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_every_text_returns(text: str, system: str) -> None:
     """Whatever comes in, what goes out is well-formed and can be encoded."""
     analysis = analyze(text, system)
@@ -297,7 +298,7 @@ def test_every_text_returns(text: str, system: str) -> None:
 
 
 @given(st.lists(st.tuples(st.one_of(texts, statements().map(lambda case: case[0])), systems), min_size=1, max_size=8))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_the_caches_change_nothing(cases: list[tuple[str, str]]) -> None:
     """The cached analysis, by statement or by template, is the one that a fresh look gives."""
     analyzer = Analyzer(cache_size=4)
@@ -307,7 +308,7 @@ def test_the_caches_change_nothing(cases: list[tuple[str, str]]) -> None:
 
 
 @given(statements(), st.text(alphabet="abcdefgh0123456789 ", max_size=12), st.integers(0, 10**12))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_other_literals_find_the_same_analysis(case: tuple[str, str], string: str, number: int) -> None:
     """Texts that differ in their literals only share one object, and it is what a fresh look gives."""
     text, system = case

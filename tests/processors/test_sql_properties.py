@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+from effort import examples
 from hypothesis import assume, given, note, settings
 from hypothesis import strategies as st
 from sql_grammar import MARKS, SYSTEMS, statement
@@ -24,7 +25,7 @@ def leaks(said: Analysis) -> bool:
 
 @each_system
 @given(number=numbers)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_no_value_leaves(system: str, number: int) -> None:
     """Neither does a comment."""
     text = statement(Random(number), system).text
@@ -34,7 +35,7 @@ def test_no_value_leaves(system: str, number: int) -> None:
 
 @each_system
 @given(number=numbers)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_no_value_leaves_where_nobody_knows_the_dialect(system: str, number: int) -> None:
     """The lexer follows every reading; only SQL Server's money looks like a parameter."""
     text = statement(Random(number), system).text
@@ -45,7 +46,7 @@ def test_no_value_leaves_where_nobody_knows_the_dialect(system: str, number: int
 
 @each_system
 @given(number=numbers)
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=examples(5), deadline=None)
 def test_no_value_leaves_however_a_statement_is_cut_off(system: str, number: int) -> None:
     """At every single character, with the dialect known and unknown."""
     text = statement(Random(number), system).text[:400]
@@ -58,7 +59,7 @@ def test_no_value_leaves_however_a_statement_is_cut_off(system: str, number: int
 
 @each_system
 @given(number=numbers)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_a_comment_changes_nothing(system: str, number: int) -> None:
     """The text without its comments, the same names, the same fingerprint."""
     made = statement(Random(number), system)
@@ -68,7 +69,7 @@ def test_a_comment_changes_nothing(system: str, number: int) -> None:
 
 @each_system
 @given(number=numbers)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_other_values_change_nothing(system: str, number: int) -> None:
     """Statements that differ in their values only have one analysis, from the caches and at a fresh look."""
     text = statement(Random(number), system).text
@@ -81,7 +82,7 @@ def test_other_values_change_nothing(system: str, number: int) -> None:
 
 @each_system
 @given(number=numbers)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_what_was_sanitized_stays(system: str, number: int) -> None:
     """A sanitized statement keeps its text and its fingerprint, whether the dialect is known or not."""
     text = statement(Random(number), system).text
