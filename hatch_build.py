@@ -8,9 +8,12 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 #: Folder in the repository -> folder in the wheel.
-DATA = {"examples/shop": "otel_dbmon/examples/shop"}
+DATA = {"collector-config": "otel_dbmon/collector-config", "examples/shop": "otel_dbmon/examples/shop"}
 #: Only what people wrote: never a database or a cache that a run left behind.
-SUFFIXES = {".html", ".md", ".py"}
+SUFFIXES = {
+    "collector-config": {".conf", ".dockerfile", ".env", ".json", ".md", ".sh", ".sql", ".tmpl", ".yaml", ".yml"},
+    "examples/shop": {".html", ".md", ".py"},
+}
 
 
 class PackageData(BuildHookInterface):  # type: ignore[type-arg]
@@ -23,5 +26,5 @@ class PackageData(BuildHookInterface):  # type: ignore[type-arg]
         for source, target in DATA.items():
             folder = Path(self.root, source)
             for path in sorted(folder.rglob("*")):
-                if path.is_file() and path.suffix in SUFFIXES:
+                if path.is_file() and path.suffix in SUFFIXES[source]:
                     build_data["force_include"][str(path)] = f"{target}/{path.relative_to(folder).as_posix()}"

@@ -8,7 +8,7 @@ web/<component>.yml                               what Prometheus and Alertmanag
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -16,8 +16,8 @@ from pathlib import Path
 from otel_dbmon.deploy.certificates import Pair, authority, leaf, rotated_authority
 from otel_dbmon.deploy.changes import PRIVATE, Change, change
 from otel_dbmon.deploy.components import CALLERS, COMPONENTS, names_of
-from otel_dbmon.deploy.passwords import new_password
-from otel_dbmon.deploy.web_configs import web_config
+from otel_dbmon.deploy.passwords import hashed, new_password
+from otel_dbmon.deploy.web_configs import hashes_in, web_config
 from otel_dbmon.deploy.writing import write
 
 
@@ -73,11 +73,20 @@ def plan_secrets(
         files |= {f"{component}.pem": pair.certificate, f"{component}.key": pair.key}
         passwords[component] = (None if renewal.passwords else _password(folder, component)) or new_password()
         files[f"{component}.password"] = passwords[component].encode()
+    hashes = _hashes(folder, passwords)
     for listener, callers in CALLERS.items():
-        name = f"web/{listener}.yml"
-        text = web_config(listener, {caller: passwords[caller] for caller in callers}, _text(folder / name))
-        files[name] = text.encode()
+        text = web_config(listener, {caller: hashes[caller] for caller in callers})
+        files[f"web/{listener}.yml"] = text.encode()
     return [change(folder / name, content, PRIVATE) for name, content in files.items()]
+
+
+def _hashes(folder: Path, passwords: Mapping[str, str]) -> dict[str, str]:
+    """Caller -> hash: those that are there as long as they fit."""
+    present: dict[str, str] = {}
+    for listener in CALLERS:
+        present |= hashes_in(_text(folder / "web" / f"{listener}.yml"))
+    callers = {caller for listener in CALLERS.values() for caller in listener}
+    return {caller: hashed(passwords[caller], present.get(caller)) for caller in callers}
 
 
 def _pair(folder: Path, name: str) -> Pair | None:

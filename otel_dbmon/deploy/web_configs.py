@@ -1,4 +1,4 @@
-"""Takes a listener and its callers' passwords, gives the web configuration of the Prometheus exporter toolkit.
+"""Takes a listener and its callers' hashes, gives the web configuration of the Prometheus exporter toolkit.
 
 Whoever calls needs both a certificate of our authority and a password. Paths are relative to the file, so that the
 folder can be mounted anywhere.
@@ -9,21 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from otel_dbmon.deploy.passwords import hashed
-
 _USER = re.compile(r"^  ([a-z]+): (\$2b\$\S+)$", re.MULTILINE)
 
 
-def web_config(component: str, passwords: Mapping[str, str], present: str = "") -> str:
+def hashes_in(text: str) -> dict[str, str]:
+    """Caller -> hash, of a web configuration that is there."""
+    return dict(_USER.findall(text))
+
+
+def web_config(component: str, hashes: Mapping[str, str]) -> str:
     """The text of ``web/<component>.yml``.
 
     Args:
         component: Whose certificate it answers with.
-        passwords: Caller -> password.
-        present: The text that is there; its hashes stay where they still fit.
+        hashes: Caller -> hash of its password.
     """
-    hashes = dict(_USER.findall(present))
-    users = "".join(f"  {user}: {hashed(password, hashes.get(user))}\n" for user, password in sorted(passwords.items()))
+    users = "".join(f"  {user}: {hash_of_it}\n" for user, hash_of_it in sorted(hashes.items()))
     return f"""\
 # Written by `otel-dbmon deploy`: no certificate of this authority, no password, no answer.
 tls_server_config:
