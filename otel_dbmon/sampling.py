@@ -9,6 +9,9 @@ from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import Link, SpanKind, TraceState
 from opentelemetry.util.types import Attributes
 
+# Members of an enumeration are found by a search each time.
+_DROP = Decision.DROP
+
 
 class RecordUnsampled(Sampler):
     """Asks another sampler and records what it would drop; nothing more is exported.
@@ -34,7 +37,7 @@ class RecordUnsampled(Sampler):
     ) -> SamplingResult:
         """The other sampler's decision, with DROP replaced by RECORD_ONLY."""
         result = self._sampler.should_sample(parent_context, trace_id, name, kind, attributes, links)
-        if result.decision is not Decision.DROP:
+        if result.decision is not _DROP:
             return result
         return SamplingResult(Decision.RECORD_ONLY, attributes, result.trace_state)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from opentelemetry import trace
@@ -57,7 +58,7 @@ def _executed(run: Method, is_batch: bool) -> Method:
         if is_batch and batch_size(args[1]) > 1:
             span.set_attribute(names.DB_OPERATION_BATCH_SIZE, batch_size(args[1]))
         try:
-            if not type(cursor).__module__.startswith(_TRACED):
+            if not _is_traced(type(cursor)):  # type: ignore[arg-type]
                 return run(cursor, *args)
             with Silence():
                 return run(cursor, *args)
@@ -70,6 +71,12 @@ def _executed(run: Method, is_batch: bool) -> Method:
             raise
 
     return execute
+
+
+@lru_cache
+def _is_traced(cursor: type) -> bool:
+    """Whether a driver's cursors of this class make spans, or may do so."""
+    return cursor.__module__.startswith(_TRACED)
 
 
 def _watched(run: Method, step: str, driver: Driver, url: URL) -> Method:

@@ -42,7 +42,7 @@ def complete(pipeline: Pipeline, pools: Pools) -> None:
     _trace_each_engine_once(pipeline, pools)
     _leave_pools_alone()
     _name_every_statement()
-    sqlalchemy_span.complete()
+    sqlalchemy_span.complete(pipeline.guard)
     instrumentor = SQLAlchemyInstrumentor()
     if not instrumentor.is_instrumented_by_opentelemetry and _is_newer_than_upstream_allows():
         instrumentor.instrument(skip_dep_check=True, meter_provider=NoOpMeterProvider())

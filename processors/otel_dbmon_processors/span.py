@@ -238,6 +238,17 @@ def observation_of(
     return tuple.__new__(Observation, fields)
 
 
+def kind_and_limit_of(span: Any) -> tuple[type | None, int | None]:
+    """A span's class, None if it is not the SDK's, and the most characters of an attribute, None for any number."""
+    held = getattr(span, "_attributes", None)
+    return (type(span), held.max_value_len) if type(held) is BoundedAttributes else (None, None)
+
+
+def set_valid(span: Any, attributes: Mapping[str, Any]) -> None:
+    """Set attributes of a span that has just started, without a look at each: they are short and simple enough."""
+    span._attributes._dict.update(attributes)
+
+
 def text_of(value: object) -> str:
     """A statement that is no ``str``."""
     if isinstance(value, str):
