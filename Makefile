@@ -52,6 +52,7 @@ lint: $(READY)  ## Check style, types, import layers and everything that is gene
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python semconv/generate.py --check
+	$(BIN)/python collector-config/grafana/generate.py --check
 
 format: $(READY)  ## Put the code into shape.
 	$(BIN)/ruff check --fix .
@@ -66,6 +67,7 @@ audit: $(READY)  ## Look for values that get out, in 200 times as many made-up s
 
 docs: $(READY)  ## Write everything that is generated from semconv/registry.
 	$(BIN)/python semconv/generate.py
+	$(BIN)/python collector-config/grafana/generate.py
 
 bench: $(READY)  ## Measure, and print ratios taken within one run.
 	@for benchmark in tests/benchmarks/bench_*.py; do \

@@ -91,8 +91,10 @@ def slow_ratio(scope: Scope, *by: str) -> str:
 
 
 def pool_use(scope: Scope, *by: str) -> str:
-    """The fullest pool of any process."""
-    return worst(ratio(scope.select(DATABASE_CONNECTIONS_ACTIVE), scope.select(DATABASE_CONNECTIONS_MAX)), *by)
+    """The fullest pool of any process; as in the alerts, one of a single connection counts while a request waits."""
+    active, most = scope.select(DATABASE_CONNECTIONS_ACTIVE), scope.select(DATABASE_CONNECTIONS_MAX)
+    waiting = f"{scope.select(DATABASE_CONNECTIONS_PENDING)} > 0"
+    return worst(f"{active} / ({most} > 1) or {ratio(active, most)} and {waiting}", *by)
 
 
 def _glance() -> tuple[Panel, ...]:
@@ -115,6 +117,7 @@ def _glance() -> tuple[Panel, ...]:
                 "The time that 95 % of the statements stay below.",
                 "Below 0.5 s.",
                 "Above 1 s: the row below says which service and operation it is.",
+                runbook="DatabaseLatencyHigh",
             ),
             "s",
             Query(SCOPE.quantile(0.95, DATABASE_QUERY_DURATION)),
@@ -128,6 +131,7 @@ def _glance() -> tuple[Panel, ...]:
                 "without one.",
                 "Below 0.5 %. Constraint violations that the application expects count as well.",
                 "Above 1 %: look at the errors by operation and type below.",
+                runbook="DatabaseErrorRateHigh",
             ),
             "percentunit",
             Query(SCOPE.error_ratio()),
@@ -140,6 +144,7 @@ def _glance() -> tuple[Panel, ...]:
                 "The share of statements that took at least OTEL_DBMON_SLOW_QUERY_THRESHOLD (a second unless set).",
                 "Below 5 %.",
                 "Above 10 %: the tables below name the tables and patterns.",
+                runbook="DatabaseQueriesSlow",
             ),
             "percentunit",
             Query(slow_ratio(SCOPE)),
@@ -152,6 +157,7 @@ def _glance() -> tuple[Panel, ...]:
                 "Connections in use of those allowed, of the fullest pool of any process, when it was last asked.",
                 "Below 80 %.",
                 "Above 95 %, requests are about to wait: look at the pools below.",
+                runbook="DatabasePoolExhausted",
             ),
             "percentunit",
             Query(pool_use(SCOPE)),
@@ -208,6 +214,7 @@ def _latency() -> tuple[Panel, ...]:
                 "The time that 95 % of the statements of each kind stay below.",
                 "Reads and writes at different heights, each steady.",
                 "Only writes rise: locks or a busy disk. Only SELECT rises: plans, missing indexes, cold caches.",
+                runbook="DatabaseLatencyHigh",
             ),
             "s",
             Query(SCOPE.quantile(0.95, DATABASE_QUERY_DURATION, LABEL_OPERATION), "{{operation}}"),
@@ -248,6 +255,7 @@ def _traffic_and_errors() -> tuple[Panel, ...]:
                 "Below 0.5 %; the dashed lines are where a warning begins and where it is critical.",
                 "Near 100 % the database can't be reached; a few per cent are mostly integrity or timeouts: see by "
                 "type.",
+                runbook="DatabaseErrorRateHigh",
             ),
             "percentunit",
             Query(SCOPE.error_ratio(LABEL_SERVICE), _BY_SERVICE),
@@ -265,6 +273,7 @@ def _traffic_and_errors() -> tuple[Panel, ...]:
                 "transactions "
                 "in each other's way. resource: the server is at a limit. syntax: a deployment and its schema "
                 "disagree.",
+                runbook="DatabaseErrorRateHigh",
             ),
             "cps",
             Query(
@@ -304,6 +313,7 @@ def _slow() -> tuple[Panel, ...]:
                 "Slow statements among all of a service.",
                 "Below 5 %; the dashed lines are where a warning begins and where it is critical.",
                 "A rise without a deployment: the data grew, statistics are old, or locks are held for long.",
+                runbook="DatabaseQueriesSlow",
             ),
             "percentunit",
             Query(slow_ratio(SCOPE, LABEL_SERVICE), _BY_SERVICE),
@@ -421,6 +431,7 @@ def _shape() -> tuple[Panel, ...]:
                 "Empty.",
                 "Load the rows together (selectinload, joinedload, WHERE .. IN); the request's trace shows the "
                 "repetition.",
+                runbook="DatabaseNPlusOne",
             ),
             "cps",
             Query(
@@ -437,6 +448,7 @@ def _shape() -> tuple[Panel, ...]:
                 "Indexes that the advisor of otel-dbmon suggested when it last ran; empty as well if it never ran.",
                 "Empty.",
                 "Look at the suggestion, try it on a copy, and create the index concurrently.",
+                runbook="DatabaseIndexSuggested",
             ),
             (LABEL_SERVICE, LABEL_TABLE),
             Query(
@@ -469,6 +481,7 @@ def _shape() -> tuple[Panel, ...]:
                 "Statements of high complexity per second.",
                 "Few, and known.",
                 "They are the first to become slow when data grows; the patterns name them.",
+                runbook="DatabaseQueriesComplex",
             ),
             "ops",
             Query(
@@ -496,6 +509,7 @@ def _pools() -> tuple[Panel, ...]:
                 "exhausted among idle ones. As it is at each scrape; pools without a limit are not here.",
                 "Below 80 %; the dashed lines are where a warning begins and where it is critical.",
                 "Connections held for long (see beside) or too few of them. A pool that never comes down has a leak.",
+                runbook="DatabasePoolNearlyExhausted",
             ),
             "percentunit",
             Query(pool_use(SCOPE, *_POOL), legend),
@@ -509,6 +523,7 @@ def _pools() -> tuple[Panel, ...]:
                 "Requests that wait for a connection at each scrape, and those per second that got none in time.",
                 "Zero.",
                 "The pool is too small for the load, or connections are held while nothing is asked of the database.",
+                runbook="DatabasePoolTimeouts",
             ),
             "none",
             Query(total(SCOPE.select(DATABASE_CONNECTIONS_PENDING), *_POOL), f"{legend} waiting"),

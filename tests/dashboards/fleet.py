@@ -1,0 +1,223 @@
+"""Starts services under the real launcher and a real Prometheus that scrapes them, and answers queries of both kinds.
+
+Prometheus listens as `otel-dbmon deploy` has it: with TLS, to callers with a certificate and a password only; queries
+are put with the files that Grafana's provisioning names.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import ssl
+import subprocess
+import sys
+import time
+import urllib.parse
+from base64 import b64encode
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import yaml
+from launching import free_port
+from programs import need
+
+from otel_dbmon.demo.service import Service
+from otel_dbmon.demo.traffic import Shop, traffic
+from otel_dbmon.deploy.credentials import create_secrets
+
+ROOT = Path(__file__).resolve().parents[2]
+LEDGER = Path(__file__).with_name("apps") / "ledger.py"
+SOURCES = ROOT / "collector-config" / "grafana" / "provisioning" / "datasources" / "otel-dbmon.yaml"
+SECONDS = 20
+#: What Grafana would make of its variables for the time in which the fleet worked.
+GRAFANA = {
+    "$__rate_interval": "8s",
+    "$__interval_ms": "1000",
+    "$__interval": "1s",
+    "$__range_ms": f"{SECONDS}000",
+    "$__range_s": str(SECONDS),
+    "$__range": f"{SECONDS}s",
+}
+RULES = {
+    "groups": [
+        {
+            "name": "test",
+            "interval": "1s",
+            "rules": [
+                {"alert": "Watchdog", "expr": "vector(1)", "labels": {"severity": "none"}},
+                {
+                    "alert": "DatabasePoolExhausted",
+                    "expr": "database_connections_active > 0",
+                    "labels": {"severity": "critical"},
+                },
+            ],
+        }
+    ]
+}
+
+
+class Fleet:
+    """A context manager: when it is entered, all services have worked for a while; Prometheus runs until the end.
+
+    Attributes:
+        ended: When the work ended, seconds since the epoch.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stack = ExitStack()
+        self._shops: dict[int, Service] = {}
+        self.ended = 0.0
+
+    def __enter__(self) -> Fleet:
+        ports = {name: free_port() for name in ("shop", "shop-2", "ledger", "leaver")}
+        with self._stack as stack:
+            self._start_prometheus(ports)
+            for name in ("shop", "shop-2"):
+                stack.enter_context(self._shop(name, ports[name]))
+            ledger = self._ledger("ledger", ports["ledger"])
+            leaver = self._ledger("leaver", ports["leaver"])
+            self._work(leaver)
+            self.ended = time.time()
+            # The services stay up: what has just ended is stale to Prometheus.
+            self._stack = stack.pop_all()
+            self._stack.callback(_end, ledger)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def range(self, expr: str, step: float = 1.0) -> list[dict[str, Any]]:
+        """The series of a graph over the whole time."""
+        times = {"start": self.ended - SECONDS, "end": self.ended, "step": step}
+        return list(self.ask("query_range", {"query": expr, **times})["result"])
+
+    def instant(self, expr: str) -> list[dict[str, Any]]:
+        """The series at the end of the time, each with one value."""
+        return list(self.ask("query", {"query": expr, "time": self.ended})["result"])
+
+    def ask(self, path: str, parameters: Mapping[str, Any]) -> Any:
+        """The data of Prometheus' answer."""
+        headers = {**self._login, "Content-Type": "application/x-www-form-urlencoded"}
+        is_form = path in ("query", "query_range")
+        form = urllib.parse.urlencode(parameters, doseq=True)
+        if is_form:
+            self._connection.request("POST", f"/api/v1/{path}", form, headers)
+        else:
+            self._connection.request("GET", f"/api/v1/{path}?{form}", headers=headers)
+        answer = json.loads(self._connection.getresponse().read())
+        assert answer["status"] == "success", f"{answer.get('error')}: {parameters}"
+        return answer["data"]
+
+    def _start_prometheus(self, ports: Mapping[str, int]) -> None:
+        program, port = need("prometheus"), free_port()
+        secrets = self._folder / "secrets"
+        create_secrets(secrets)
+        (self._folder / "rules.yml").write_text(yaml.safe_dump(RULES))
+        config = {
+            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "rule_files": ["rules.yml"],
+            "scrape_configs": [
+                {"job_name": name, "static_configs": [{"targets": [f"127.0.0.1:{service}"]}]}
+                for name, service in ports.items()
+            ],
+        }
+        (self._folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+        command = [
+            str(program),
+            f"--config.file={self._folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={self._folder / 'data'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            f"--web.config.file={secrets / 'web' / 'prometheus.yml'}",
+        ]
+        log = self._stack.enter_context((self._folder / "prometheus.log").open("wb"))
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._stack.callback(_stop, process)
+        self._connect(port, secrets, process)
+
+    def _connect(self, port: int, secrets: Path, process: subprocess.Popen[bytes]) -> None:
+        """Open the connection that Grafana would, with the files that its provisioning names."""
+        source = next(
+            found for found in yaml.safe_load(SOURCES.read_text())["datasources"] if found["type"] == "prometheus"
+        )
+        files = {key: secrets / _file(value) for key, value in source["secureJsonData"].items()}
+        context = ssl.create_default_context(cafile=str(files["tlsCACert"]))
+        context.load_cert_chain(files["tlsClientCert"], files["tlsClientKey"])
+        login = f"{source['basicAuthUser']}:{files['basicAuthPassword'].read_text()}"
+        self._login = {"Authorization": f"Basic {b64encode(login.encode()).decode()}"}
+        self._connection = http.client.HTTPSConnection("localhost", port, context=context, timeout=30)
+        self._stack.callback(self._connection.close)
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                self._connection.request("GET", "/-/ready", headers=self._login)
+                if self._connection.getresponse().read().startswith(b"Prometheus"):
+                    return
+            except OSError:
+                self._connection.close()
+            assert process.poll() is None, (self._folder / "prometheus.log").read_text()
+            assert time.monotonic() < deadline, (self._folder / "prometheus.log").read_text()
+            time.sleep(0.1)
+
+    def _shop(self, name: str, metrics_port: int) -> Service:
+        folder, port = self._folder / name, free_port()
+        folder.mkdir()
+        service = Service(folder, port, _environment(name, metrics_port))
+        self._shops[port] = service
+        return service
+
+    def _ledger(self, name: str, metrics_port: int) -> subprocess.Popen[bytes]:
+        launcher = Path(sys.executable).with_name("opentelemetry-instrument")
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "COV_"))}
+        log = self._stack.enter_context((self._folder / f"{name}.log").open("wb"))
+        return subprocess.Popen(
+            [str(launcher), sys.executable, str(LEDGER), str(self._folder / f"{name}.db")],
+            env={**inherited, **_environment(name, metrics_port), "OTEL_DBMON_TOP_QUERIES": "3"},
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+        )
+
+    def _work(self, leaver: subprocess.Popen[bytes]) -> None:
+        """Let visitors come to the shops; halfway, one service ends."""
+        with ExitStack() as visitors:
+            for port, service in self._shops.items():
+                service.wait_until_up()
+                visitors.enter_context(traffic(Shop(port)))
+            time.sleep(SECONDS / 2)
+            _end(leaver)
+            time.sleep(SECONDS / 2)
+
+
+def _environment(name: str, metrics_port: int) -> dict[str, str]:
+    return {
+        "OTEL_SERVICE_NAME": name,
+        "OTEL_TRACES_EXPORTER": "none",
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "sqlite3",
+        "OTEL_EXPORTER_PROMETHEUS_HOST": "127.0.0.1",
+        "OTEL_EXPORTER_PROMETHEUS_PORT": str(metrics_port),
+        "OTEL_DBMON_SLOW_QUERY_THRESHOLD": "15",
+    }
+
+
+def _file(reference: str) -> str:
+    """The name of the file in ``$__file{/run/secrets/name}``."""
+    return reference.removeprefix("$__file{/run/secrets/").removesuffix("}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+    process.wait(30)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(20)
+    finally:
+        process.kill()
