@@ -11,10 +11,11 @@ from hashlib import blake2b
 _QUOTES = frozenset('"`[')
 _QUOTED = re.compile(r'"[^"]*"|`[^`]*`|\[[^\[\]]*\]')
 _PARAMETER = re.compile(r"[:@$%](?<!\S.)(?:(?<=[:@])\w+|(?<=\$)\d+|(?<=%)(?:\(\w+\))?s)(?!\S)")
+_LIST = re.compile(r"\?(?: , \?(?! ::))+")
 # SQLAlchemy writes the type behind each parameter that goes to PostgreSQL: IN ($1::INTEGER, $2::INTEGER).
-_TYPE = r" ::\S+(?: [A-Za-z]+){0,3}(?: \( \?(?: , \?)? \))?(?: \[ \])*"
-_LIST = re.compile(rf"(\?(?:{_TYPE})?)(?: , \1(?= |\Z))+")
-_ROWS = re.compile(r"(\( \?[^()]* \)|\( \? \))(?: , \1)+")
+_TYPE = r" ::\S+(?: [A-Za-z]+){0,3}(?: \( \? \))?(?: \[ \])*"
+_TYPED_LIST = re.compile(rf"(\?{_TYPE})(?: , \1(?= |\Z))+")
+_ROWS = re.compile(r"(\( \?[^()]* \))(?: , \1)+")
 
 
 def fingerprint_of(words: list[str]) -> str:
@@ -26,8 +27,12 @@ def fingerprint_of(words: list[str]) -> str:
         text = text.lower()
     if "$" in text or ":" in text or "@" in text or "%" in text:
         text = _PARAMETER.sub("?", text)
-    if "? , ?" in text or ("? ::" in text and " , ?" in text):
-        text = _ROWS.sub(r"\1", _LIST.sub(r"\1", text))
+    if "? , ?" in text:
+        text = _LIST.sub("?", text)
+    if "? ::" in text:
+        text = _TYPED_LIST.sub(r"\1", text)
+    if ") , (" in text:
+        text = _ROWS.sub(r"\1", text)
     return blake2b(text.rstrip("; ").encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 

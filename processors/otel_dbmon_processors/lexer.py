@@ -57,7 +57,8 @@ _ALTERNATIVE_QUOTED = "[nN]?[qQ]'(?:{})".format(
 # Either a name with a quote or a comment's beginning in it, or a bracket before a string or a comment.
 _DOUBTFUL_BRACKET = rf"(?<![\w\])\"'`])\[[^\W\d](?:[^\]\['\"`/{_END}]|/(?!\*))*(?:['\"`]|/\*)"
 _NAME_IN_STRING = re.compile(r"'\w[\w .$-]*'")
-_STAGE = r"@[\w$.]+(?:/(?![*/])[\w$.=-]*)*"
+# An unquoted name starts with no digit.
+_STAGE = r"@(?!\.?\d)[\w$.]+(?:/(?![*/])[\w$.=-]*)*"
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _LONE_RETURN = re.compile(r"\r(?!\n)")
 # What decides where a string or a comment ends, inside what may be a comment or not.
