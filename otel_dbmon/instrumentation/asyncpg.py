@@ -28,6 +28,7 @@ from otel_dbmon.instrumentation.statement import (
     server_attributes,
 )
 from otel_dbmon_processors.pipeline import Pipeline
+from otel_dbmon_processors.span import STREAMED, remember_parameters
 from otel_dbmon_semconv import attributes as names
 
 Method = Callable[..., Any]
@@ -36,6 +37,8 @@ Kwargs = dict[str, Any]
 
 #: The context key under which the tracer finds how many operations the statement stands for.
 _BATCH = context.create_key("otel_dbmon-batch")
+#: What contrib's names of a cursor's spans begin with.
+_CURSOR = "CURSOR: "
 _completed = False
 
 
@@ -101,6 +104,8 @@ class _Tracer:
             size = context.get_value(_BATCH)
             if isinstance(size, int) and size > 1:
                 span.set_attribute(names.DB_OPERATION_BATCH_SIZE, size)
+            if args and str(args[0]).startswith(_CURSOR):
+                remember_parameters(span, STREAMED)
             try:
                 yield span
             except BaseException as error:
@@ -149,7 +154,8 @@ class _Calls:
 
     async def open_cursor(self, run: Method, cursor: Any, args: Args, kwargs: Kwargs) -> Any:
         """A cursor that is read in pieces."""
-        return await self._trace(run, cursor._query or cursor._state.query, cursor._connection, args, kwargs)
+        query = cursor._query or cursor._state.query
+        return await self._trace(run, query, cursor._connection, args, kwargs, is_streamed=True)
 
     async def batch(self, run: Method, _: object, args: Args, kwargs: Kwargs) -> Any:
         """``executemany(command, args)``."""
@@ -179,11 +185,20 @@ class _Calls:
         return await self._trace(run, f"COPY {_table(args, kwargs)} FROM STDIN", connection, args, kwargs)
 
     async def _trace(
-        self, run: Method, text: object, connection: Any, args: Args, kwargs: Kwargs, size: int = 1
+        self,
+        run: Method,
+        text: object,
+        connection: Any,
+        args: Args,
+        kwargs: Kwargs,
+        size: int = 1,
+        is_streamed: bool = False,
     ) -> Any:
         if not size or not is_instrumentation_enabled():
             return await run(*args, **kwargs)
-        with self._driver.statement(lambda: str(text), lambda: _server(connection), size):
+        with self._driver.statement(lambda: str(text), lambda: _server(connection), size) as statement:
+            if is_streamed:
+                remember_parameters(statement.span, STREAMED)
             return await run(*args, **kwargs)
 
 

@@ -17,6 +17,7 @@ from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from otel_dbmon.instrumentation.statement import Driver, Statement, batch_size, fail
 from otel_dbmon_processors.pipeline import Pipeline
+from otel_dbmon_processors.span import STREAMED, remember_parameters
 from otel_dbmon_semconv import attributes as names
 
 Run = Callable[..., Any]
@@ -47,26 +48,34 @@ class _Sending:
         size: How many operations it is, 0 for a batch of nothing: then nothing is sent.
     """
 
-    __slots__ = ("begun", "size")
+    __slots__ = ("_sent", "begun", "size")
 
-    def __init__(self, run: Run, args: tuple[Any, ...]) -> None:
+    def __init__(self, cursor: Any, run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.begun = False
         is_batch = getattr(run, "__name__", "") == "executemany" and len(args) > 1
         self.size = batch_size(args[1]) if is_batch else 1
+        # A cursor with a name is one of the server's, by psycopg2 and psycopg.
+        self._sent = STREAMED if getattr(cursor, "name", None) else args[1] if len(args) > 1 else _bound(kwargs)
 
     def __enter__(self) -> None:
         self.begun = True
+        span = trace.get_current_span()
+        remember_parameters(span, self._sent)
         if self.size > 1:
-            trace.get_current_span().set_attribute(names.DB_OPERATION_BATCH_SIZE, self.size)
+            span.set_attribute(names.DB_OPERATION_BATCH_SIZE, self.size)
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: TracebackType | None) -> None:
         if error is not None:
             fail(trace.get_current_span(), error)
 
 
+def _bound(kwargs: dict[str, Any]) -> object:
+    return next((kwargs[name] for name in ("params", "vars", "args", "parameters") if name in kwargs), ())
+
+
 def _execution(execution: Run, pipeline: Pipeline) -> Run:
     def traced_execution(self: CursorTracer[Any], cursor: Any, run: Run, *args: Any, **kwargs: Any) -> Any:
-        sending = _Sending(run, args)
+        sending = _Sending(cursor, run, args, kwargs)
         if not sending.size or not is_instrumentation_enabled():
             return run(*args, **kwargs)
 
@@ -87,7 +96,7 @@ def _execution(execution: Run, pipeline: Pipeline) -> Run:
 
 def _async_execution(execution: Run, pipeline: Pipeline) -> Run:
     async def traced_execution(self: CursorTracer[Any], cursor: Any, run: Run, *args: Any, **kwargs: Any) -> Any:
-        sending = _Sending(run, args)
+        sending = _Sending(cursor, run, args, kwargs)
         if not sending.size or not is_instrumentation_enabled():
             return await run(*args, **kwargs)
 

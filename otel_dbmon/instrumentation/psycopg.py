@@ -35,6 +35,7 @@ from otel_dbmon.instrumentation.statement import (
 from otel_dbmon_processors.errors import class_name
 from otel_dbmon_processors.observation import ErrorFacts
 from otel_dbmon_processors.pipeline import Pipeline
+from otel_dbmon_processors.span import STREAMED, remember_parameters
 
 Method = Callable[..., Any]
 _untraced = nullcontext()
@@ -192,6 +193,8 @@ class _Cursors:
         if not size:
             return _untraced
         statement = self._statement(cursor, args, kwargs, size)
+        if isinstance(cursor, (psycopg.ServerCursor, psycopg.AsyncServerCursor)):
+            remember_parameters(statement.span, STREAMED)
         return self._pipelines.sending(cursor, statement, is_batch) if in_pipeline else statement
 
     def _traced(
@@ -199,7 +202,10 @@ class _Cursors:
     ) -> AbstractContextManager[object]:
         if not is_instrumentation_enabled():
             return _untraced
-        return kind(self._statement(cursor, args, kwargs).span)
+        statement = kind(self._statement(cursor, args, kwargs).span)
+        # What stream() gives arrives row by row, as a server-side cursor's rows do.
+        remember_parameters(statement.span, STREAMED)
+        return statement
 
     def _statement(self, cursor: Any, args: tuple[Any, ...], kwargs: dict[str, Any], size: int = 1) -> Statement:
         query = args[0] if args else kwargs.get("query", kwargs.get("statement"))

@@ -99,14 +99,20 @@ def _starting(start_by_contrib: Method, guard: Guard) -> Method:
             known = conn.info.get(_INFO_KEY)
         if known is None or type(statement) is not str:
             started = start_by_contrib(self, conn, cursor, statement, params, execution, many)
+            span = getattr(execution, "_otel_span", None)
             try:
-                _learn(self, conn, cursor, statement, getattr(execution, "_otel_span", None), start_by_contrib)
+                _learn(self, conn, cursor, statement, span, start_by_contrib)
             except Exception as error:  # noqa: BLE001 - the application is about to run its statement
                 guard.failed("sqlalchemy span", error)
-            return started
-        if is_instrumentation_enabled():
-            execution._otel_span = _started(self, known, statement)
-        return statement, params
+        elif is_instrumentation_enabled():
+            started = statement, params
+            span = execution._otel_span = _started(self, known, statement)
+        else:
+            return statement, params
+        # Whether repeats are all the same is seen by the parameters.
+        is_streamed = getattr(execution, "_is_server_side", False)
+        spans.remember_parameters(span, spans.STREAMED if is_streamed else params)
+        return started
 
     return start
 

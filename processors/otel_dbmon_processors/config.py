@@ -14,6 +14,8 @@ class Config:
 
     Attributes:
         slow_query_threshold_ns: A statement that takes at least this long (nanoseconds) is slow.
+        n_plus_one_threshold: So many repeats of a query after another one are an N+1 pattern.
+        n_plus_one_min_duration_ns: Repeats that take at least this long together (nanoseconds) are worth an alert.
         max_series: Most series an instrument may hold before ``otel.metric.overflow`` takes the rest.
         top_queries: How many query patterns get a series of their own, by total time.
         cache_size: Most entries in each cache of analyses.
@@ -26,6 +28,8 @@ class Config:
     """
 
     slow_query_threshold_ns: int = 1_000_000_000
+    n_plus_one_threshold: int = 5
+    n_plus_one_min_duration_ns: int = 50_000_000
     max_series: int = 2000
     top_queries: int = 50
     cache_size: int = 1000

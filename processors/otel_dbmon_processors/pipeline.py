@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from otel_dbmon_processors import span as spans
 from otel_dbmon_processors.aggregate import Aggregator
 from otel_dbmon_processors.analysis import Analysis, Analyzer
 from otel_dbmon_processors.config import Config
-from otel_dbmon_processors.finding import SLOW_QUERY, Finding
+from otel_dbmon_processors.finding import N_PLUS_ONE, SLOW_QUERY, Finding
 from otel_dbmon_processors.guard import Guard
 from otel_dbmon_processors.location import Location, locate
+from otel_dbmon_processors.loops import Loop, Loops
 from otel_dbmon_processors.observation import ErrorFacts, Observation
-from otel_dbmon_processors.requests import Requests
+from otel_dbmon_processors.requests import Request, Requests
 from otel_dbmon_semconv import attributes as names
 
 Subscriber = Callable[[Finding], None]
 _NOTHING: Mapping[str, Any] = {}
+_REPEATED: Mapping[str, Any] = {names.DBMON_N_PLUS_ONE: True}
 
 
 class Pipeline:
@@ -35,6 +39,7 @@ class Pipeline:
         self.analyzer = Analyzer(config.cache_size, config.max_query_length, self.guard)
         self.aggregator = Aggregator(config, self.guard, clock_ns)
         self.requests = Requests(self.guard)
+        self.loops = Loops(config.n_plus_one_threshold, config.n_plus_one_min_duration_ns, self.guard)
         self._subscribers: tuple[Subscriber, ...] = ()
 
     def subscribe(self, subscriber: Subscriber) -> None:
@@ -44,8 +49,12 @@ class Pipeline:
         """
         self._subscribers = (*self._subscribers, subscriber)
 
-    def observe(self, observation: Observation) -> tuple[Analysis, Mapping[str, Any]]:
+    def observe(self, observation: Observation, span: object = None) -> tuple[Analysis, Mapping[str, Any]]:
         """Count one executed statement, exactly once.
+
+        Args:
+            observation: The statement's run.
+            span: Its span, if there is one: it may know the parameters, and is marked if it turns out to be a repeat.
 
         Returns:
             Its analysis, and the attributes that only this run's span gets, for what was found about it; mostly none.
@@ -57,28 +66,79 @@ class Pipeline:
         request = self.requests.find(parent_id)
         if request is not None:
             request.add(start_ns, start_ns + duration_ns)
-        return analysis, self._found_slow(observation, analysis) if slow else _NOTHING
+        try:
+            loop = self.loops.see(observation, analysis, request, span)
+        except Exception as error:  # noqa: BLE001 - the statement is counted and its span made safe all the same
+            self.guard.failed("loops", error)
+            loop = None
+        if not slow and loop is None:
+            return analysis, _NOTHING
+        return analysis, self._found(observation, analysis, request, slow, loop)
 
-    def _found_slow(self, observation: Observation, analysis: Analysis) -> Mapping[str, Any]:
+    def worked(self, span_id: int, parent_id: int, is_upkeep: bool = False) -> None:
+        """Learn of a span that is no statement and has ended: what it did stands between statements.
+
+        Args:
+            span_id: The span.
+            parent_id: Its parent, 0 if it has none.
+            is_upkeep: Whether it only kept a connection going.
+        """
+        self.loops.end(span_id)
+        if not is_upkeep:
+            self.loops.interrupt(parent_id)
+
+    def _found(
+        self, observation: Observation, analysis: Analysis, request: Request | None, slow: bool, loop: Loop | None
+    ) -> Mapping[str, Any]:
+        attributes: dict[str, Any] = {names.DBMON_SLOW: True} if slow else {}
+        if loop is not None and loop.kind == N_PLUS_ONE:
+            attributes.update(_REPEATED)
+        if not slow and (loop is None or not loop.is_told):
+            return attributes
         location = self._locate()
-        request = self.requests.find(observation.parent_id)
+        finding = Finding(
+            SLOW_QUERY,
+            analysis,
+            observation.origin,
+            1,
+            observation.duration_ns,
+            observation.start_ns,
+            observation.trace_id,
+            observation.span_id,
+            observation.parent_id,
+            observation.sampled,
+            request.root_id if request is not None else 0,
+            location,
+        )
+        if slow:
+            self._tell(finding)
+        if loop is not None and loop.is_told:
+            self._found_loop(finding, request, loop)
+        if location is not None:
+            attributes[names.CODE_FILE_PATH] = location.path
+            attributes[names.CODE_LINE_NUMBER] = location.line
+            attributes[names.CODE_FUNCTION_NAME] = location.function
+        return attributes
+
+    def _found_loop(self, finding: Finding, request: Request | None, loop: Loop) -> None:
+        if loop.kind == N_PLUS_ONE:
+            for holder in loop.spans:
+                spans.add_late(holder, _REPEATED)
+            if loop.is_first:
+                self.aggregator.count_n_plus_one(finding.analysis.table)
+                if request is not None:
+                    request.n_plus_ones += 1
         self._tell(
-            Finding(
-                SLOW_QUERY,
-                analysis,
-                observation.origin,
-                1,
-                observation.duration_ns,
-                observation.start_ns,
-                observation.trace_id,
-                observation.span_id,
-                observation.parent_id,
-                observation.sampled,
-                request.root_id if request is not None else 0,
-                location,
+            replace(
+                finding,
+                kind=loop.kind,
+                count=loop.repeats,
+                duration_ns=loop.duration_ns,
+                start_ns=loop.start_ns,
+                alert=loop.is_alert,
+                source=loop.source,
             )
         )
-        return {names.DBMON_SLOW: True, **_attributes_of(location)}
 
     def _locate(self) -> Location | None:
         try:
@@ -104,13 +164,4 @@ class Pipeline:
         self.analyzer.reset()
         self.aggregator.reset()
         self.requests.reset()
-
-
-def _attributes_of(location: Location | None) -> Mapping[str, Any]:
-    if location is None:
-        return _NOTHING
-    return {
-        names.CODE_FILE_PATH: location.path,
-        names.CODE_LINE_NUMBER: location.line,
-        names.CODE_FUNCTION_NAME: location.function,
-    }
+        self.loops.reset()

@@ -85,7 +85,11 @@ class DatabaseSpanProcessor(SpanProcessor):
         try:
             attributes = spans.attributes_of(span)
             shape = self._shapes[tuple(attributes)]
-            is_bare = self._process_statement(span, attributes, shape) if shape.text else False
+            if shape.text:
+                is_bare = self._process_statement(span, attributes, shape)
+            else:
+                is_bare = False
+                self._process_work(span, attributes, shape)
             if not is_bare or shape.is_unsafe:
                 self._process_rest(span, shape)
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach the service
@@ -111,7 +115,15 @@ class DatabaseSpanProcessor(SpanProcessor):
             return
         count, duration_ns = request.totals()
         if count or span.kind in _REQUEST_KINDS:
-            spans.add(span, {names.DBMON_DB_QUERY_COUNT: count, names.DBMON_DB_DURATION: duration_ns / NANOSECONDS})
+            found = {names.DBMON_DB_QUERY_COUNT: count, names.DBMON_DB_DURATION: duration_ns / NANOSECONDS}
+            if request.n_plus_ones:
+                found[names.DBMON_DB_N_PLUS_ONE_COUNT] = request.n_plus_ones
+            spans.add(span, found)
+
+    def _process_work(self, span: ReadableSpan, attributes: Mapping[str, Any], shape: spans.Shape) -> None:
+        # A database's span without a statement is about a connection.
+        is_upkeep = bool(shape.system) and shape.origin(attributes).system not in _NOT_SQL
+        self._pipeline.worked(spans.id_of(span), spans.parent_id_of(span), is_upkeep)
 
     def _process_statement(self, span: ReadableSpan, attributes: Mapping[str, Any], shape: spans.Shape) -> bool:
         """Count the statement and rewrite its span; whether nothing else on that could hold a value."""
@@ -125,9 +137,10 @@ class DatabaseSpanProcessor(SpanProcessor):
             statement = spans.text_of(statement)
         if origin.system in _NOT_SQL:
             kept = statement if _MASKED_COMMAND.fullmatch(statement) else ""
+            self._pipeline.worked(spans.id_of(span), spans.parent_id_of(span))
             return spans.replace(span, span.name, spans.rewritten(span, attributes, shape, kept, {}))
         observation = spans.observation_of(span, statement, origin, attributes, shape)
-        analysis, trouble = self._pipeline.observe(observation)
+        analysis, trouble = self._pipeline.observe(observation, span)
         name, made = place.rewritten.get(analysis) or self._rewrite(span, attributes, shape, place, analysis)
         error = observation.error
         if error is not None:

@@ -26,12 +26,28 @@ class Request:
 
     Args:
         root_id: Span id of the local root.
+
+    Attributes:
+        told: What was found about it: one request tells of one pattern once.
+        n_plus_ones: How many N+1 patterns that were.
     """
 
-    __slots__ = ("_intervals", "_lock", "_merged", "_pending", "_settled_end", "_settled_ns", "root_id")
+    __slots__ = (
+        "_intervals",
+        "_lock",
+        "_merged",
+        "_pending",
+        "_settled_end",
+        "_settled_ns",
+        "n_plus_ones",
+        "root_id",
+        "told",
+    )
 
     def __init__(self, root_id: int) -> None:
         self.root_id = root_id
+        self.told: dict[tuple[str, str, bool], object] = {}
+        self.n_plus_ones = 0
         self._pending: list[_Interval] = []
         self._merged = 0
         # When statements ran: disjoint intervals in order, of which the oldest are kept as a sum only.

@@ -14,6 +14,7 @@ from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.status import Status, StatusCode
 
@@ -206,10 +207,41 @@ def local_parent_id(span: Any) -> int:
     return 0 if parent is None or parent[_IS_REMOTE] else parent[_SPAN_ID]
 
 
+def parent_id_of(span: Any) -> int:
+    """The id of the parent wherever that is, 0 if there is none."""
+    parent = span._parent
+    return 0 if parent is None else parent[_SPAN_ID]
+
+
 def remember_error(span: Any, facts: ErrorFacts) -> None:
     """Keep what an engine hook knows about the failure until the span ends, whatever its status will be."""
     span._dbmon_error = facts
     span.set_attribute(names.ERROR_TYPE, facts.exception or facts.type)
+
+
+class _Streamed:
+    """Stands where parameters do."""
+
+
+#: What was sent with a statement that opened a server-side cursor.
+STREAMED = _Streamed()
+
+
+def remember_parameters(span: Any, parameters: object) -> None:
+    """Keep the parameters that a statement was sent with, or ``STREAMED``, for as long as its span lives."""
+    # What records nothing is shared by all.
+    if isinstance(span, ReadableSpan):
+        span._dbmon_parameters = parameters  # type: ignore[attr-defined]
+
+
+def sent_of(span: Any) -> tuple[object, object]:
+    """What ``remember_parameters`` kept, None if nothing; and what holds the span's attributes for all exporters."""
+    return getattr(span, "_dbmon_parameters", None), span._attributes
+
+
+def add_late(holder: Any, found: Mapping[str, Any]) -> None:
+    """Put more attributes on a span that has ended; an exporter that has not taken it yet sees them."""
+    holder._dict = {**holder._dict, **found}
 
 
 def observation_of(

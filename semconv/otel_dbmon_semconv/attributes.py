@@ -107,7 +107,8 @@ DBMON_SLOW: Final = "dbmon.slow"
 boolean, stable; written. Source: otel-dbmon.
 """
 DBMON_N_PLUS_ONE: Final = "dbmon.n_plus_one"
-"""True on the repeats of an N+1 pattern.
+"""True on the repeats of an N+1 pattern. Those before the pattern was found get it late; an exporter that has taken
+them already has not seen it.
 
 boolean, stable; written. Source: otel-dbmon.
 """
@@ -122,6 +123,11 @@ DBMON_DB_DURATION: Final = "dbmon.db.duration"
 """For how long at least one of the request's statements was running; parallel ones count once.
 
 double, stable, unit s; written. Source: otel-dbmon.
+"""
+DBMON_DB_N_PLUS_ONE_COUNT: Final = "dbmon.db.n_plus_one_count"
+"""How many N+1 patterns the request had; absent where it had none.
+
+int, stable; written. Source: otel-dbmon.
 """
 
 # Database attributes of the semantic conventions

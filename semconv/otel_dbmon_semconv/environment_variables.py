@@ -18,6 +18,22 @@ Has to be a number of milliseconds from 0 to 86400000. Default: 1000.
 
 Example: ``OTEL_DBMON_SLOW_QUERY_THRESHOLD=250``, or ``opentelemetry-instrument --dbmon_slow_query_threshold 250``.
 """
+OTEL_DBMON_N_PLUS_ONE_THRESHOLD: Final = "OTEL_DBMON_N_PLUS_ONE_THRESHOLD"
+"""So many repeats of a query, after another one and under one parent, are an N+1 pattern.
+
+Has to be an integer from 2 to 10000. Default: 5.
+
+Example: ``OTEL_DBMON_N_PLUS_ONE_THRESHOLD=10``, or ``opentelemetry-instrument --dbmon_n_plus_one_threshold 10``.
+"""
+OTEL_DBMON_N_PLUS_ONE_MIN_DURATION: Final = "OTEL_DBMON_N_PLUS_ONE_MIN_DURATION"
+"""Repeats are worth an alert once they took this long together. What is running at the same time counts once. Counter,
+attributes and log events don't wait for it.
+
+Has to be a number of milliseconds from 0 to 86400000. Default: 50.
+
+Example: ``OTEL_DBMON_N_PLUS_ONE_MIN_DURATION=100``, or ``opentelemetry-instrument --dbmon_n_plus_one_min_duration
+100``.
+"""
 OTEL_DBMON_QUERY_TEXT: Final = "OTEL_DBMON_QUERY_TEXT"
 """Whether the sanitized statement leaves as db.query.text. With false, summary, operation, tables and fingerprint still
 leave; they hold no values either.

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
         """The fields of Config that settings feed."""
 
         slow_query_threshold_ns: int
+        n_plus_one_threshold: int
+        n_plus_one_min_duration_ns: int
         query_text: bool
         max_query_length: int
         redact_urls: bool
@@ -46,6 +48,30 @@ SLOW_QUERY_THRESHOLD: Final = Setting(
     brief="A statement that takes at least this long is slow.",
 )
 """A statement that takes at least this long is slow."""
+N_PLUS_ONE_THRESHOLD: Final = Setting(
+    name="OTEL_DBMON_N_PLUS_ONE_THRESHOLD",
+    attribute="n_plus_one_threshold",
+    type="integer",
+    default=5,
+    minimum=2,
+    maximum=10000,
+    choices=(),
+    brief="So many repeats of a query, after another one and under one parent, are an N+1 pattern.",
+)
+"""So many repeats of a query, after another one and under one parent, are an N+1 pattern."""
+N_PLUS_ONE_MIN_DURATION: Final = Setting(
+    name="OTEL_DBMON_N_PLUS_ONE_MIN_DURATION",
+    attribute="n_plus_one_min_duration",
+    type="milliseconds",
+    default=50.0,
+    minimum=0.0,
+    maximum=86400000.0,
+    choices=(),
+    brief="Repeats are worth an alert once they took this long together.",
+)
+"""Repeats are worth an alert once they took this long together. What is running at the same time counts once. Counter,
+attributes and log events don't wait for it.
+"""
 QUERY_TEXT: Final = Setting(
     name="OTEL_DBMON_QUERY_TEXT",
     attribute="query_text",
@@ -241,6 +267,8 @@ far away; 0 leaves the end to the SDK, which may take half a minute.
 SETTINGS: Final[tuple[Setting, ...]] = (
     ENABLED,
     SLOW_QUERY_THRESHOLD,
+    N_PLUS_ONE_THRESHOLD,
+    N_PLUS_ONE_MIN_DURATION,
     QUERY_TEXT,
     MAX_QUERY_LENGTH,
     REDACT_URLS,
@@ -270,6 +298,8 @@ class Values:
         "max_query_length",
         "max_series",
         "metric_families",
+        "n_plus_one_min_duration",
+        "n_plus_one_threshold",
         "pools",
         "prometheus",
         "prometheus_fallback_ports",
@@ -287,6 +317,10 @@ class Values:
     """Whether otel-dbmon does anything at all."""
     slow_query_threshold: float
     """A statement that takes at least this long is slow (milliseconds)."""
+    n_plus_one_threshold: int
+    """So many repeats of a query, after another one and under one parent, are an N+1 pattern."""
+    n_plus_one_min_duration: float
+    """Repeats are worth an alert once they took this long together (milliseconds)."""
     query_text: bool
     """Whether the sanitized statement leaves as db.query.text."""
     max_query_length: int
@@ -323,6 +357,8 @@ def config_arguments(values: Values) -> ConfigArguments:
     """Say to the pipeline what ``values`` say, in its own units."""
     return {
         "slow_query_threshold_ns": round(values.slow_query_threshold * 1_000_000),
+        "n_plus_one_threshold": values.n_plus_one_threshold,
+        "n_plus_one_min_duration_ns": round(values.n_plus_one_min_duration * 1_000_000),
         "query_text": values.query_text,
         "max_query_length": values.max_query_length,
         "redact_urls": values.redact_urls,

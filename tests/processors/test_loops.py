@@ -1,0 +1,185 @@
+"""Repeated statements: what is found, when, and what is not."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from cases_of import lists_in
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import Decision, StaticSampler
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
+
+from otel_dbmon_processors.config import Config
+from otel_dbmon_processors.finding import Finding
+from otel_dbmon_processors.pipeline import Pipeline
+from otel_dbmon_processors.processor import DatabaseSpanProcessor
+from otel_dbmon_processors.span import STREAMED, remember_parameters
+
+MILLISECOND = 1_000_000
+STATEMENTS = {
+    "orders": "SELECT id, customer_id FROM orders ORDER BY placed_at DESC LIMIT 20",
+    "cte_orders": "WITH newest AS (SELECT id FROM orders) SELECT id FROM newest",
+    "categories": "SELECT name FROM categories",
+    "joined": "SELECT o.id FROM orders o JOIN shops s ON s.id = o.shop_id",
+    "customer": "SELECT name FROM customers WHERE id = ?",
+    "locking": "SELECT name FROM customers WHERE id = ? FOR UPDATE",
+    "pasted": "SELECT name FROM customers WHERE id = {n}",
+    "pasted_list": "SELECT name FROM customers WHERE id IN (7{many})",
+    "commented": "/* row {n} */ SELECT name FROM customers WHERE id = ?",
+    "item": "SELECT quantity FROM order_items WHERE order_id = ?",
+    "joined_item": "SELECT p.name FROM order_items i JOIN products p ON p.id = i.product_id WHERE i.order_id = ?",
+    "scalar": "SELECT count(*) FROM order_items WHERE order_id = ?",
+    "product": "SELECT name FROM products WHERE id = ?",
+    "settings": "SELECT value FROM options",
+    "other": "SELECT value FROM table_{n}",
+    "insert": "INSERT INTO audit (id) VALUES (?)",
+    "insert_returning": "INSERT INTO audit (id) VALUES (?) RETURNING id",
+    "with_insert": "WITH x AS (INSERT INTO audit (id) VALUES (?) RETURNING id) SELECT id FROM x",
+    "update": "UPDATE orders SET seen = ? WHERE id = ?",
+    "delete": "DELETE FROM audit WHERE id = ?",
+    "call": "CALL close_day(?)",
+    "ddl": "CREATE TABLE scratch (id INTEGER)",
+    "failing_sql": "no SQL at all",
+    "begin": "BEGIN",
+    "commit": "COMMIT",
+    "rollback": "ROLLBACK",
+    "savepoint": "SAVEPOINT sa_savepoint_{n}",
+    "release": "RELEASE SAVEPOINT sa_savepoint_{n}",
+    "ping": "SELECT 1",
+    "set": "SET search_path TO shop",
+    "fetch": "FETCH FORWARD 100 FROM cursor_1",
+    "cursor": "SELECT name FROM products",
+}
+#: Spans of other kinds, by what they carry.
+OTHERS: dict[str, dict[str, Any]] = {
+    "http": {"http.request.method": "GET", "url.full": "http://rates/today"},
+    "span": {},
+    "redis": {"db.system.name": "redis", "db.query.text": "GET ?"},
+    "connect": {"db.system.name": "postgresql", "db.namespace": "shop"},
+}
+_STEP = re.compile(r"(?P<word>\w+)(?P<same>=?)(?P<unknown>\??)(?:@(?P<took>\d+))?(?:\*(?P<times>\d+))?")
+
+
+class Play:
+    """Ends the spans that a case's words stand for, and remembers what was found.
+
+    ``word*5`` is five runs; a parameter or a literal is another one each time, the same one after ``=``, and not known
+    after ``?``; ``@10`` is how many milliseconds one takes (1 if not said). ``(a b)*5`` repeats a group. ``pause`` is
+    a second in which nothing runs.
+    """
+
+    def __init__(self, config: Config | None = None, decision: Decision = Decision.RECORD_AND_SAMPLE) -> None:
+        self.pipeline = Pipeline(config or Config())
+        self.findings: list[Finding] = []
+        self.pipeline.subscribe(self.findings.append)
+        self.exporter = InMemorySpanExporter()
+        self._provider = TracerProvider(StaticSampler(decision), shutdown_on_exit=False)
+        self._provider.add_span_processor(DatabaseSpanProcessor(self.pipeline))
+        self._provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+        self.tracer = self._provider.get_tracer("test")
+        self._now_ns = 1_000_000_000_000
+        self._runs = 0
+
+    def steps(self, runs: str) -> Iterator[re.Match[str]]:
+        """One step for each run."""
+        flat = runs
+        while group := re.search(r"\(([^()]*)\)\*(\d+)", flat):
+            flat = flat[: group.start()] + " ".join([group[1]] * int(group[2])) + flat[group.end() :]
+        for word in flat.split():
+            step = _STEP.fullmatch(word)
+            assert step is not None, word
+            yield from [step] * int(step["times"] or 1)
+
+    def run(self, step: re.Match[str], at_once: bool = False) -> None:
+        """One run, in the context that is current."""
+        self._runs += 1
+        word, took = step["word"], int(step["took"] or 1) * MILLISECOND
+        if word == "pause":
+            self._now_ns += 1000 * MILLISECOND
+            return
+        attributes = OTHERS.get(word)
+        if attributes is None:
+            text = STATEMENTS[word].format(n=self._runs, many=", 7" * self._runs)
+            attributes = {"db.system.name": "postgresql", "db.query.text": text}
+        kind = SpanKind.INTERNAL if word == "span" else SpanKind.CLIENT
+        span = self.tracer.start_span(word, kind=kind, attributes=attributes, start_time=self._now_ns)
+        if word == "cursor":
+            remember_parameters(span, STREAMED)
+        elif not step["unknown"]:
+            known = "?" in STATEMENTS.get(word, "")
+            remember_parameters(span, (0 if step["same"] else self._runs,) if known else ())
+        if not at_once or word != "customer":
+            self._now_ns += took
+        span.end(self._now_ns + (took if at_once else 0))
+
+    def parents(self, kind: str) -> Iterator[Any]:
+        """The contexts in which one statement after the other runs, for ever."""
+        context = SpanContext(7, 8, is_remote=True, trace_flags=TraceFlags(int(kind == "remote")))
+        if kind == "none":
+            while True:
+                yield None
+        if kind in ("remote", "unsampled"):
+            while True:
+                yield trace.use_span(NonRecordingSpan(context))
+        spans = [self.tracer.start_span("GET /", kind=SpanKind.SERVER) for _ in range(2 if kind == "two" else 1)]
+        while True:
+            for span in spans:
+                yield trace.use_span(span)
+            if kind == "apart":
+                spans = [self.tracer.start_span("GET /", kind=SpanKind.SERVER)]
+
+
+def play(case: dict[str, Any]) -> Play:
+    """What became of a case."""
+    parent = case.get("parent", "one")
+    played = Play(decision=Decision.RECORD_ONLY if parent == "unsampled" else Decision.RECORD_AND_SAMPLE)
+    if parent == "nested":
+        with played.tracer.start_as_current_span("GET /", kind=SpanKind.SERVER):
+            for _ in range(3):
+                with played.tracer.start_as_current_span("inner"):
+                    for step in played.steps(case["runs"]):
+                        played.run(step)
+        return played
+    for step, context in zip(played.steps(case["runs"]), played.parents(parent), strict=False):
+        with ExitStack() as stack:
+            if context is not None:
+                stack.enter_context(context)
+            played.run(step, case.get("at_once", False))
+    return played
+
+
+CASES = [pytest.param(case, id=f"{source}-{case['runs']}") for source, case in lists_in("loops")]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_found_of_repeats(case: dict[str, Any]) -> None:
+    """Kind, table and the number of repeats at which it was found; the query before; when it became an alert."""
+    findings = play(case).findings
+    alerts = [finding.count for finding in findings if finding.alert]
+    told: Counter[tuple[str, str]] = Counter()
+    found = []
+    for finding in findings:
+        key = (finding.kind, finding.analysis.fingerprint)
+        told[key] += 1
+        if told[key] == 1 or not finding.alert:
+            found.append(f"{finding.kind} {finding.analysis.table} {finding.count}")
+    assert found == case["finds"], case["why"]
+    assert alerts == case.get("alerts", []), case["why"]
+    if "source" in case:
+        sources = [finding.source.table if finding.source is not None else None for finding in findings]
+        assert sources[0] == case["source"]
+
+
+def test_there_are_enough_cases() -> None:
+    """At least forty, of which many are found and many are not."""
+    finds = [bool(case["finds"]) for _, case in lists_in("loops")]
+    assert len(finds) >= 40
+    assert min(Counter(finds).values()) >= 15
