@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from otel_dbmon import __version__
+from otel_dbmon.cli.advise import advise
 from otel_dbmon.cli.deploy import deploy
 from otel_dbmon.cli.jsonlines import answer_stdin, as_fields
 from otel_dbmon.cli.screen import grid, plain, show
@@ -162,4 +163,5 @@ def demo(serve: bool, duration: float, output: Path, port: int) -> int:
     return run_demo(Options(output=output, duration_s=duration, serve=serve, port=port))
 
 
+commands.add_command(advise)
 commands.add_command(deploy)

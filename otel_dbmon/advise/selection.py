@@ -1,0 +1,334 @@
+"""Queries and a prover come in, the indexes that are worth their keep for the whole workload go out.
+
+One at a time, the index that saves most goes first, with what it costs at every write taken off; then those that the
+later ones have made needless are dropped. So each that is left cuts the cost of some statement at least by half, with
+all the others in place, and every column of it does: a wider index is preferred to a narrower one only if it halves
+what is left once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from otel_dbmon.advise.model import (
+    MAX_PER_TABLE,
+    MIN_SAVING,
+    CannotAnalyseError,
+    Index,
+    Prover,
+    Query,
+    Statement,
+    Table,
+    Unanalysed,
+)
+
+Trial = frozenset[Index]
+_NOTHING: Trial = frozenset()
+#: Two indexes that leave about the same cost are told apart by their columns.
+_SAME = 1.01
+
+
+@dataclass
+class Helped:
+    """A statement that an index helps.
+
+    Attributes:
+        query: The statement.
+        before: Its cost as things are.
+        after: Its cost with all suggested indexes.
+        share: Which part of its cost this index saves, with the others in place.
+        spread: The least and the greatest saving over common and rare values; None if they are not skewed.
+    """
+
+    query: Query
+    before: float
+    after: float
+    share: float
+    spread: tuple[float, float] | None = None
+
+
+@dataclass
+class Suggestion:
+    """An index that would pay off.
+
+    Attributes:
+        index: What to create.
+        table: What it is on.
+        helped: Whom it helps, most first.
+        benefit: What it saves over the whole workload, in the unit of the prover's costs.
+        upkeep: What it costs at writes over the whole workload, in the same unit.
+        writes: How many rows the workload writes that it would have to follow.
+        size: How many bytes it would have; None if unknown.
+        replaces: Existing indexes that it makes needless.
+    """
+
+    index: Index
+    table: Table
+    helped: list[Helped]
+    benefit: float
+    upkeep: float
+    writes: float
+    size: int | None = None
+    replaces: tuple[str, ...] = ()
+
+
+@dataclass
+class Selection:
+    """What was chosen.
+
+    Attributes:
+        suggestions: Most useful first.
+        too_dear: Indexes that help, but cost more at writes than they save.
+        unanalysed: Statements that the database would not explain.
+        for_rare_values: Indexes that save enough for some values only; they are not suggested.
+        analysed: How many it did.
+    """
+
+    suggestions: list[Suggestion] = field(default_factory=list)
+    too_dear: list[Suggestion] = field(default_factory=list)
+    unanalysed: list[Unanalysed] = field(default_factory=list)
+    for_rare_values: list[Unanalysed] = field(default_factory=list)
+    analysed: int = 0
+
+
+class _Costs:
+    """What queries cost with sets of indexes; each is asked for once."""
+
+    def __init__(self, prover: Prover) -> None:
+        self._prover = prover
+        self._known: dict[tuple[int, Trial], float] = {}
+
+    def learn(self, query: Query, sets: Iterable[Trial]) -> None:
+        """Ask for several at once."""
+        unknown = [found for found in dict.fromkeys(_for(query, wanted) for wanted in sets) if self._miss(query, found)]
+        if unknown:
+            for found, cost in zip(unknown, self._prover.costs(query, unknown), strict=True):
+                self._known[id(query), found] = cost
+
+    def of(self, query: Query, indexes: Trial) -> float:
+        """What the query costs with these."""
+        relevant = _for(query, indexes)
+        if self._miss(query, relevant):
+            self.learn(query, [relevant])
+        return self._known[id(query), relevant]
+
+    def _miss(self, query: Query, indexes: Trial) -> bool:
+        return (id(query), indexes) not in self._known
+
+
+def _for(query: Query, indexes: Trial) -> Trial:
+    names = {table.name for table in query.tables}
+    return frozenset(index for index in indexes if index.table in names)
+
+
+class Selector:
+    """Chooses.
+
+    Args:
+        prover: Says what queries cost.
+        writes: The statements of the workload that write, analysed or not.
+        min_saving: Which part of a statement's cost an index has to save.
+    """
+
+    def __init__(self, prover: Prover, writes: Sequence[Statement], min_saving: float = MIN_SAVING) -> None:
+        self._prover = prover
+        self._writes = writes
+        self._min_saving = min_saving
+        self._costs = _Costs(prover)
+        self._queries: list[Query] = []
+        self._tables: dict[str, Table] = {}
+
+    def choose(self, queries: Sequence[Query]) -> Selection:
+        """Choose indexes for these queries."""
+        result = Selection()
+        for query in queries:
+            try:
+                self._costs.learn(query, [_NOTHING, *query.trials])
+            except CannotAnalyseError as error:
+                statement = query.statement
+                result.unanalysed.append(Unanalysed(statement.shown, statement.fingerprint, str(error)))
+            else:
+                self._queries.append(query)
+                self._tables.update((table.name, table) for table in query.tables)
+        result.analysed = len(self._queries)
+        chosen = self._needed(self._grow(self._pool(), result))
+        result.for_rare_values = list(self._for_rare_values(chosen))
+        result.suggestions = sorted(
+            (self._suggestion(index, chosen) for index in chosen),
+            key=lambda suggestion: (suggestion.upkeep - suggestion.benefit, str(suggestion.index)),
+        )
+        return result
+
+    def _pool(self) -> list[Trial]:
+        """What helps at least one statement enough, taken for itself."""
+        pool: dict[Trial, None] = {}
+        for query in self._queries:
+            for trial in query.trials:
+                if self._saves(query, _NOTHING, trial):
+                    pool[trial] = None
+        return list(pool)
+
+    def _saves(self, query: Query, without: Trial, more: Trial) -> bool:
+        before, after = self._costs.of(query, without), self._costs.of(query, without | more)
+        return after <= before * (1 - self._min_saving) and after < before
+
+    def _affected(self, trial: Trial) -> list[Query]:
+        names = {index.table for index in trial}
+        return [query for query in self._queries if any(table.name in names for table in query.tables)]
+
+    def _grow(self, pool: list[Trial], result: Selection) -> Trial:
+        chosen = _NOTHING
+        while True:
+            pool = [trial for trial in pool if not trial <= chosen and self._has_room(chosen | trial)]
+            useful = [
+                trial
+                for trial in pool
+                if any(self._saves(query, chosen, trial) for query in self._learned(trial, chosen, pool))
+            ]
+            worth = {trial: self._benefit(trial, chosen) - self._upkeep(trial - chosen) for trial in useful}
+            paying = [trial for trial in useful if worth[trial] > 0]
+            if not paying:
+                self._note_dear(useful, chosen, result)
+                return chosen
+            best = max(paying, key=lambda trial: (worth[trial], _name(trial)))
+            chosen |= self._simplest(best, paying, chosen)
+
+    def _learned(self, trial: Trial, chosen: Trial, pool: list[Trial]) -> list[Query]:
+        """The queries that a trial may affect, after asking for all that will be wanted of them at once."""
+        queries = self._affected(trial)
+        for query in queries:
+            self._costs.learn(query, [chosen, *(chosen | other for other in pool)])
+        return queries
+
+    def _has_room(self, chosen: Trial) -> bool:
+        tables = [index.table for index in chosen]
+        return all(tables.count(table) <= MAX_PER_TABLE for table in set(tables))
+
+    def _benefit(self, trial: Trial, chosen: Trial) -> float:
+        saved = 0.0
+        for query in self._affected(trial):
+            before, after = self._costs.of(query, chosen), self._costs.of(query, chosen | trial)
+            saved += query.statement.calls * max(0.0, before - after)
+        return saved
+
+    def _simplest(self, best: Trial, paying: list[Trial], chosen: Trial) -> Trial:
+        """The best, or the beginning of it that leaves little more cost, or an equal one with more distinct values."""
+        helped = [query for query in self._affected(best) if self._saves(query, chosen, best)]
+        tables = {index.table for index in best}
+
+        def left(trial: Trial) -> float:
+            return sum(query.statement.calls * self._costs.of(query, chosen | trial) for query in helped)
+
+        rivals = [trial for trial in paying if {index.table for index in trial} <= tables and len(trial) <= len(best)]
+        while True:
+            narrower = [
+                trial
+                for trial in rivals
+                if _is_beginning(trial, best) and left(trial) <= left(best) / (1 - self._min_saving)
+            ]
+            if not narrower:
+                break
+            # Of the narrower ones the cheapest: each further column has to earn its place against it.
+            best = min(narrower, key=lambda trial: (left(trial), -_width(trial), _name(trial)))
+        equals = [trial for trial in rivals if _width(trial) == _width(best) and left(trial) <= left(best) * _SAME]
+        return max([*equals, best], key=lambda trial: (self._distinct(trial), _name(trial)))
+
+    def _distinct(self, trial: Trial) -> list[tuple[float, ...]]:
+        return sorted(self._tables[index.table].distinct_of(index) for index in trial)
+
+    def _needed(self, chosen: Trial) -> Trial:
+        """What is left without those that the others make needless."""
+        for index in sorted(chosen, key=lambda index: (len(index.keys), str(index))):
+            rest = chosen - {index}
+            if not any(self._saves(query, rest, frozenset({index})) for query in self._affected(frozenset({index}))):
+                chosen = rest
+        return chosen
+
+    def _for_rare_values(self, chosen: Trial) -> Iterator[Unanalysed]:
+        """What the plan for any value does not show: that an index would help where values are rare, or common."""
+        for query in self._queries:
+            present = _for(query, chosen)
+            most: tuple[float, int, Trial] = (self._min_saving, 0, _NOTHING)
+            for trial in query.trials:
+                spread = None if trial <= present else self._prover.spread(query, present, present | trial)
+                # Rounded, so that a further column has to be worth a percent.
+                if spread is not None and (found := (round(spread[1], 2), -_width(trial), trial))[:2] > most[:2]:
+                    most = found
+            if most[2]:
+                indexes = " and ".join(sorted(map(str, most[2])))
+                reason = f"{indexes} would save up to {most[0]:.0%}, for some values only: they are skewed"
+                yield Unanalysed(query.statement.shown, query.statement.fingerprint, reason)
+
+    def _upkeep(self, trial: Trial) -> float:
+        return sum(self._prover.write_cost * self._written(index) for index in trial)
+
+    def _written(self, index: Index) -> float:
+        """How many rows the workload writes that this index has to follow."""
+        label = self._tables[index.table].label
+        columns = [key.column or key.sql for key in index.keys]
+        return sum(_rows_written(statement) for statement in self._writes if _concerns(statement, label, columns))
+
+    def _note_dear(self, useful: list[Trial], chosen: Trial, result: Selection) -> None:
+        seen: set[str] = set()
+        for trial in sorted(useful, key=lambda trial: -self._benefit(trial, chosen)):
+            for index in trial - chosen:
+                if index.table not in seen:
+                    seen.add(index.table)
+                    result.too_dear.append(self._suggestion(index, chosen | trial))
+
+    def _suggestion(self, index: Index, chosen: Trial) -> Suggestion:
+        table = self._tables[index.table]
+        rest = chosen - {index}
+        helped, benefit = [], 0.0
+        for query in self._affected(frozenset({index})):
+            without, after = self._costs.of(query, rest), self._costs.of(query, chosen)
+            benefit += query.statement.calls * max(0.0, without - after)
+            if self._saves(query, rest, frozenset({index})):
+                spread = self._prover.spread(query, _for(query, rest), _for(query, chosen))
+                before = self._costs.of(query, _NOTHING)
+                helped.append(Helped(query, before, after, 1 - after / without, spread))
+        helped.sort(key=lambda found: -found.query.statement.calls * (found.before - found.after))
+        written = self._written(index)
+        return Suggestion(
+            index,
+            table,
+            helped,
+            benefit,
+            self._prover.write_cost * written,
+            written,
+            self._prover.size(index),
+            tuple(
+                existing.name
+                for existing in table.indexes
+                if len(existing.keys) < len(index.keys) and index.starts_with(existing) and not existing.unique
+            ),
+        )
+
+
+def _width(trial: Trial) -> int:
+    return sum(len(index.keys) for index in trial)
+
+
+def _is_beginning(trial: Trial, other: Trial) -> bool:
+    """Whether each index of the trial is one of the other's or the beginning of one, and not all are the same."""
+    return trial != other and all(any(wider.starts_with(index) for wider in other) for index in trial)
+
+
+def _name(trial: Trial) -> list[str]:
+    return sorted(map(str, trial))
+
+
+def _rows_written(statement: Statement) -> float:
+    return max(statement.calls, statement.rows or 0.0)
+
+
+def _concerns(statement: Statement, label: str, columns: Sequence[str]) -> bool:
+    """Whether a statement writes rows of the table that an index on these columns has to follow."""
+    if not statement.tables or statement.tables[0].rpartition(".")[2].strip('"`[]').lower() != label.lower():
+        return False
+    if statement.operation != "UPDATE":
+        return statement.operation in ("INSERT", "DELETE", "MERGE", "REPLACE")
+    assigned = statement.shown.lower().partition(" where ")[0]
+    # An UPDATE that leaves the columns alone leaves the index alone (PostgreSQL: heap-only tuples).
+    return any(column.lower() in assigned.partition(" set ")[2] for column in columns)
