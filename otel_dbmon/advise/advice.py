@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from otel_dbmon.advise.candidates import find
 from otel_dbmon.advise.model import (
+    MAX_PER_TABLE,
     MIN_SAVING,
     CannotAnalyseError,
     Prover,
@@ -29,6 +30,7 @@ class Advice:
         proof: How far it is proven, see :class:`otel_dbmon.advise.model.Prover`.
         suggestions: Indexes that would pay off, the most useful first.
         too_dear: Indexes that help, but cost more at writes than they save.
+        crowded_out: Indexes that would pay off, on tables that got as many as they may already.
         unanalysed: Statements about which nothing is said.
         remarks: What could help and is not suggested, and why.
         analysed: How many statements were analysed.
@@ -39,6 +41,7 @@ class Advice:
     proof: str
     suggestions: list[Suggestion] = field(default_factory=list)
     too_dear: list[Suggestion] = field(default_factory=list)
+    crowded_out: list[Suggestion] = field(default_factory=list)
     unanalysed: list[Unanalysed] = field(default_factory=list)
     remarks: list[Unanalysed] = field(default_factory=list)
     analysed: int = 0
@@ -46,7 +49,13 @@ class Advice:
     left_out: int = 0
 
 
-def advise(workload: Sequence[Statement], prover: Prover, limit: int = 100, min_saving: float = MIN_SAVING) -> Advice:
+def advise(
+    workload: Sequence[Statement],
+    prover: Prover,
+    limit: int = 100,
+    min_saving: float = MIN_SAVING,
+    max_per_table: int = MAX_PER_TABLE,
+) -> Advice:
     """Look for indexes.
 
     Args:
@@ -54,6 +63,7 @@ def advise(workload: Sequence[Statement], prover: Prover, limit: int = 100, min_
         prover: The database.
         limit: How many of those that search are looked at; what all of them write counts.
         min_saving: Which part of a statement's cost an index has to save.
+        max_per_table: How many indexes of a table are suggested at most.
     """
     advice = Advice(prover.proof)
     queries: list[Query] = []
@@ -68,18 +78,15 @@ def advise(workload: Sequence[Statement], prover: Prover, limit: int = 100, min_
         except CannotAnalyseError as error:
             advice.unanalysed.append(Unanalysed(statement.shown, statement.fingerprint, str(error)))
     writes = [statement for statement in workload if statement.operation in _WRITERS]
-    selection = Selector(prover, writes, min_saving).choose(queries)
-    advice.suggestions, advice.too_dear = selection.suggestions, selection.too_dear
+    selection = Selector(prover, writes, min_saving, max_per_table).choose(queries)
+    advice.suggestions = selection.suggestions
+    advice.too_dear, advice.crowded_out = selection.too_dear, selection.crowded_out
     advice.unanalysed += selection.unanalysed
     advice.analysed = selection.analysed
     advice.remarks = [
-        *selection.for_rare_values,
-        *(
-            Unanalysed(query.statement.shown, query.statement.fingerprint, remark)
-            for query in queries
-            for remark in query.remarks
-            if remark not in query.template.remarks
-        ),
+        Unanalysed(query.statement.shown, query.statement.fingerprint, remark)
+        for query in queries
+        for remark in query.remarks
     ]
     return advice
 
@@ -94,5 +101,5 @@ def _query(statement: Statement, prover: Prover) -> Query:
         tuple(found.trials),
         found.comparisons,
         found.aliases,
-        (*template.remarks, *found.remarks),
+        tuple(found.remarks),
     )

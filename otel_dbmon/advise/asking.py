@@ -9,7 +9,7 @@ from pathlib import Path
 
 from otel_dbmon.advise.advice import Advice, advise
 from otel_dbmon.advise.database import Database, open_database
-from otel_dbmon.advise.model import Prover, Unanalysed
+from otel_dbmon.advise.model import MAX_PER_TABLE, MIN_SAVING, Prover, Unanalysed
 from otel_dbmon.advise.sources import from_file, from_prometheus, read_text
 from otel_dbmon.advise.workload import Sighting, workload_of
 
@@ -25,7 +25,9 @@ class Request:
         period: Over how long, as PromQL writes it.
         limit: How many statements are looked at.
         min_saving: Which part of a statement's cost an index has to save.
+        max_per_table: How many indexes of a table are suggested at most.
         unproven: Whether to go on where nothing can be proven.
+        explainer: PostgreSQL's function that explains by another role's rights; "" if there is none.
     """
 
     database: str
@@ -33,8 +35,10 @@ class Request:
     prometheus: str = ""
     period: str = "1d"
     limit: int = 100
-    min_saving: float = 0.5
+    min_saving: float = MIN_SAVING
+    max_per_table: int = MAX_PER_TABLE
     unproven: bool = False
+    explainer: str = ""
 
 
 def ask(request: Request, show: Callable[[Advice, Prover], None]) -> Advice:
@@ -47,10 +51,10 @@ def ask(request: Request, show: Callable[[Advice, Prover], None]) -> Advice:
     Raises:
         AdviceError: There is none to give.
     """
-    with closing(open_database(request.database, request.unproven)) as database:
+    with closing(open_database(request.database, request.unproven, request.explainer)) as database:
         sightings, unknown = _workload(request, database)
         workload = workload_of(sightings, database.prover.dialect)
-        advice = advise(workload, database.prover, request.limit, request.min_saving)
+        advice = advise(workload, database.prover, request.limit, request.min_saving, request.max_per_table)
         advice.unanalysed += unknown
         show(advice, database.prover)
     return advice

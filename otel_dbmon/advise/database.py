@@ -45,12 +45,13 @@ class Database:
         self.prover.close()
 
 
-def open_database(address: str, unproven: bool = False) -> Database:
+def open_database(address: str, unproven: bool = False, explainer: str = "") -> Database:
     """Connect.
 
     Args:
         address: A URL as SQLAlchemy writes it, a connection string of libpq, or the path of a SQLite file.
         unproven: Whether to go on where nothing can be proven.
+        explainer: PostgreSQL's function that explains by another role's rights; "" if there is none.
 
     Raises:
         AdviceError: There is no such database, or no driver for it.
@@ -60,24 +61,24 @@ def open_database(address: str, unproven: bool = False) -> Database:
     if kind == "sqlite":
         return Database(SQLite(Path(urllib.parse.unquote(rest.removeprefix("/")).partition("?")[0])))
     if kind in ("postgresql", "postgres"):
-        return _postgres(f"postgresql://{rest}", unproven)
+        return _postgres(f"postgresql://{rest}", unproven, explainer)
     if kind in ("mysql", "mariadb"):
         return _mysql(f"mysql://{rest}")
     if kind:
         raise AdviceError("known are postgresql://, mysql://, mariadb:// and sqlite:///")
     if "=" in address and not Path(address).exists():
-        return _postgres(address, unproven)
+        return _postgres(address, unproven, explainer)
     return Database(SQLite(Path(address)))
 
 
-def _postgres(address: str, unproven: bool) -> Database:
+def _postgres(address: str, unproven: bool, explainer: str) -> Database:
     try:
         from otel_dbmon.advise.postgres import Postgres, connect
     except ImportError:
         raise AdviceError(_MISSING_DRIVER.format("PostgreSQL")) from None
     connection = connect(address)
     try:
-        return Database(Postgres(connection, unproven), connection)
+        return Database(Postgres(connection, unproven, explainer), connection)
     except BaseException:
         connection.close()
         raise

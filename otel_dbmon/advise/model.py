@@ -177,7 +177,7 @@ class Query:
         trials: What may help: each a set of indexes that belong together.
         comparisons: What is known of its parameters, by number.
         aliases: The tables by the names that a plan gives them.
-        remarks: What a reader of the result should know.
+        remarks: What could help and cannot be proven.
     """
 
     statement: Statement
@@ -223,8 +223,8 @@ class Prover(Protocol):
     def size(self, index: Index) -> int | None:
         """How many bytes the index would have, about."""
 
-    def spread(self, query: Query, before: frozenset[Index], after: frozenset[Index]) -> tuple[float, float] | None:
-        """The least and the greatest saving over common and rare values; None where values are not skewed."""
+    def costs_of_values(self, query: Query, sets: Sequence[frozenset[Index]]) -> list[tuple[float, float]] | None:
+        """The same for common and for rare values; None where values are not skewed, or nothing is known of them."""
 
     def close(self) -> None:
         """Ask no more."""

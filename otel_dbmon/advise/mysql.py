@@ -151,7 +151,7 @@ class MySQL:
         """Unknown."""
         return None
 
-    def spread(self, query: Query, before: frozenset[Index], after: frozenset[Index]) -> tuple[float, float] | None:
+    def costs_of_values(self, query: Query, sets: Sequence[frozenset[Index]]) -> list[tuple[float, float]] | None:
         """Unknown."""
         return None
 

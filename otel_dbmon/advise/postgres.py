@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.pq import TransactionStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 
 from otel_dbmon.advise.model import AdviceError, CannotAnalyseError, Comparison, Index, Key, Query, Table
 from otel_dbmon.advise.scans import hoped
@@ -117,6 +117,8 @@ class Postgres:
     Args:
         connection: Where to ask.
         unproven: Whether to go on where HypoPG is missing.
+        explainer: The function that explains by another role's rights, with its schema (docs/advise.md); "" if this
+            role may read the tables itself.
 
     Raises:
         AdviceError: HypoPG is missing.
@@ -124,8 +126,9 @@ class Postgres:
 
     dialect = "postgres"
 
-    def __init__(self, connection: psycopg.Connection[Any], unproven: bool = False) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], unproven: bool = False, explainer: str = "") -> None:
         self._connection = connection
+        self._explainer = sql.Identifier(*explainer.split(".")) if explainer else None
         self._tables: dict[tuple[str, str], Table | None] = {}
         self._quoted: dict[str, str] = {}
         self._leaves: dict[str, tuple[str, ...]] = {}
@@ -237,8 +240,10 @@ class Postgres:
                 found[table.name] = table.rows
         return found
 
-    @staticmethod
-    def _plan(cursor: psycopg.Cursor[Any], template: Template) -> dict[str, Any]:
+    def _plan(self, cursor: psycopg.Cursor[Any], template: Template) -> dict[str, Any]:
+        if self._explainer is not None:
+            cursor.execute(sql.SQL("SELECT {}({})").format(self._explainer, sql.Literal(template.parameters)))
+            return _root(cursor.fetchone())
         nulls = ", ".join(["NULL"] * template.parameters)
         cursor.execute(f"EXPLAIN (FORMAT JSON) EXECUTE {_NAME}" + (f"({nulls})" if nulls else ""))
         return _root(cursor.fetchone())
@@ -262,11 +267,22 @@ class Postgres:
         return cursor.execute(sql.SQL(text).format(sql.Identifier(self._hypopg)), arguments or None)
 
     def _cost(self, cursor: psycopg.Cursor[Any], template: Template, indexes: frozenset[Index]) -> float:
+        """The cost for any value."""
+
+        def explain() -> dict[str, Any]:
+            cursor.execute("DISCARD PLANS")
+            return self._plan(cursor, template)
+
+        return self._with(cursor, indexes, explain)
+
+    def _with(
+        self, cursor: psycopg.Cursor[Any], indexes: frozenset[Index], explain: Callable[[], dict[str, Any]]
+    ) -> float:
+        """The cost of a plan while these indexes are supposed to exist; infinite if they can't be created."""
         cursor.execute(f"SAVEPOINT {_NAME}")
         try:
             self._suppose(cursor, indexes)
-            cursor.execute("DISCARD PLANS")
-            cost = float(self._plan(cursor, template)["Total Cost"])
+            cost = float(explain()["Total Cost"])
         except psycopg.Error as error:
             cursor.execute(f"ROLLBACK TO SAVEPOINT {_NAME}")
             if not indexes:
@@ -301,47 +317,57 @@ class Postgres:
                 return None
         return int(row[0]) if row and row[0] is not None else None
 
-    def spread(self, query: Query, before: frozenset[Index], after: frozenset[Index]) -> tuple[float, float] | None:
+    def costs_of_values(self, query: Query, sets: Sequence[frozenset[Index]]) -> list[tuple[float, float]] | None:
         """Likewise."""
-        keys = {(index.table, key.column) for index in after - before for key in index.keys}
+        if not self._hypopg or self._explainer is not None:
+            return None
         with questions(self._connection) as cursor:
-            known = {number: _Values.of(cursor, comparison) for number, comparison in sorted(query.comparisons.items())}
-            skewed = {
-                number
-                for number, values in known.items()
-                if values is not None
-                and values.is_skewed
-                and query.comparisons[number].is_equality
-                and (query.comparisons[number].table.name, query.comparisons[number].column) in keys
-            }
-            if not skewed or set(known) != set(range(1, query.template.parameters + 1)) or None in known.values():
+            values = self._skewed_values(cursor, query)
+            if values is None:
                 return None
-            bound = [
-                {number: values.common if is_common else values.rare for number, values in known.items() if values}
-                for is_common in (True, False)
-            ]
             try:
-                costs = [
-                    [self._bound_cost(cursor, query, values, sets) for sets in (before, after)] for values in bound
+                return [
+                    (
+                        self._cost_of(cursor, query, [value.common for value in values], indexes),
+                        self._cost_of(cursor, query, [value.rare for value in values], indexes),
+                    )
+                    for indexes in sets
                 ]
-            except psycopg.Error:
+            except CannotAnalyseError:
+                # A value does not fit what the parameter is taken for.
                 return None
-            self._call(cursor, "SELECT {}.hypopg_reset()")
-        savings = [max(0.0, 1 - new / old) for old, new in costs]
-        return min(savings), max(savings)
+            finally:
+                self._call(cursor, "SELECT {}.hypopg_reset()")
 
-    def _bound_cost(
-        self, cursor: psycopg.Cursor[Any], query: Query, values: Mapping[int, str], indexes: frozenset[Index]
+    @staticmethod
+    def _skewed_values(cursor: psycopg.Cursor[Any], query: Query) -> list[_Values] | None:
+        """A common and a rare value for each parameter, if all are known and one that an index may help is skewed."""
+        keys = {(index.table, key.column) for trial in query.trials for index in trial for key in index.keys}
+        found: list[_Values] = []
+        is_skewed = False
+        for number in range(1, query.template.parameters + 1):
+            comparison = query.comparisons.get(number)
+            values = None if comparison is None else _Values.of(cursor, comparison)
+            if comparison is None or values is None:
+                return None
+            is_skewed |= values.is_skewed and (comparison.table.name, comparison.column) in keys
+            found.append(values)
+        return found if is_skewed else None
+
+    def _cost_of(
+        self, cursor: psycopg.Cursor[Any], query: Query, values: Sequence[str], indexes: frozenset[Index]
     ) -> float:
-        """The cost for certain values. They are bound, so that no log and no statistics of the server hold them."""
-        self._suppose(cursor, indexes)
-        text = f"EXPLAIN (FORMAT JSON) {query.template.text(dollar)}".encode()
-        arguments = [values[number].encode() for number in range(1, query.template.parameters + 1)]
-        result = self._connection.pgconn.exec_params(text, arguments)
-        value = result.get_value(0, 0)
-        if value is None:
-            raise psycopg.DataError("no plan")
-        return float(_root((json.loads(value),))["Total Cost"])
+        """The cost for certain values. They are bound, so that no statistics of the server's hold them."""
+
+        def explain() -> dict[str, Any]:
+            text = f"EXPLAIN (FORMAT JSON) {query.template.text(dollar)}"
+            result = self._connection.pgconn.exec_params(text.encode(), [value.encode() for value in values])
+            plan = result.get_value(0, 0) if result.status == ExecStatus.TUPLES_OK else None
+            if plan is None:
+                raise psycopg.DataError("no plan")
+            return _root((json.loads(plan),))
+
+        return self._with(cursor, indexes, explain)
 
     def create(self, index: Index) -> str:
         """Likewise."""

@@ -20,6 +20,8 @@ _PROOFS = {
     "none": "unproven: these tables are read as a whole; whether the index would be used is not known",
 }
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
+_CROWDED = "Would pay off, but the table has got its share (--max-per-table)"
+_TOO_DEAR = "Not worth it: at this rate of writes they cost more than they save"
 _LONGEST = 100
 _SHOWN_STATEMENTS = 3
 
@@ -32,6 +34,7 @@ def as_json(advice: Advice, prover: Prover) -> str:
         "searching_nothing": advice.searching_nothing,
         "left_out": advice.left_out,
         "suggestions": [_suggestion(found, advice.proof, prover) for found in advice.suggestions],
+        "crowded_out": [_suggestion(found, advice.proof, prover) for found in advice.crowded_out],
         "not_worth_it": [_suggestion(found, advice.proof, prover) for found in advice.too_dear],
         "remarks": [_reason(found) for found in advice.remarks],
         "unanalysed": [_reason(found) for found in advice.unanalysed],
@@ -114,7 +117,8 @@ def _markdown(advice: Advice, prover: Prover) -> Iterator[str]:
             )
             yield f"| {' | '.join(cells)} |"
     for title, entries in (
-        ("Not worth it: writes would cost more", [f"{_code(str(found.index))}" for found in advice.too_dear]),
+        (_CROWDED, [_code(str(found.index)) for found in advice.crowded_out]),
+        (_TOO_DEAR, [_code(str(found.index)) for found in advice.too_dear]),
         ("Could help, but is not suggested", [_line(found) for found in advice.remarks]),
         ("Not analysed", [_line(found) for found in advice.unanalysed]),
     ):
@@ -143,9 +147,9 @@ def as_table(advice: Advice, prover: Prover) -> RenderableType:
         parts += [Text(), plain(f"{number}. {prover.create(found.index)}", "bold green")]
         parts += [plain(f"   {fact}") for fact in _facts(found, advice.proof)]
         parts.append(_statements(found, advice.proof))
-    if advice.too_dear:
-        parts += [Text(), Text("Not worth it: at this rate of writes they cost more than they save", "bold")]
-        parts += [plain(f"   {found.index}") for found in advice.too_dear]
+    for title, indexes in ((_CROWDED, advice.crowded_out), (_TOO_DEAR, advice.too_dear)):
+        if indexes:
+            parts += [Text(), Text(title, "bold"), *(plain(f"   {found.index}") for found in indexes)]
     for title, entries in (("Could help, but is not suggested", advice.remarks), ("Not analysed", advice.unanalysed)):
         if entries:
             parts += [Text(), Text(title, "bold"), _reasons(entries)]

@@ -8,8 +8,9 @@ what is left once more.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from otel_dbmon.advise.model import (
     MAX_PER_TABLE,
@@ -35,16 +36,14 @@ class Helped:
 
     Attributes:
         query: The statement.
-        before: Its cost as things are.
-        after: Its cost with all suggested indexes.
-        share: Which part of its cost this index saves, with the others in place.
+        before: Its cost as things are, planned for any value.
+        after: Its cost with all suggested indexes, likewise.
         spread: The least and the greatest saving over common and rare values; None if they are not skewed.
     """
 
     query: Query
     before: float
     after: float
-    share: float
     spread: tuple[float, float] | None = None
 
 
@@ -80,16 +79,33 @@ class Selection:
     Attributes:
         suggestions: Most useful first.
         too_dear: Indexes that help, but cost more at writes than they save.
+        crowded_out: Indexes that would pay off, on tables that got as many as they may already.
         unanalysed: Statements that the database would not explain.
-        for_rare_values: Indexes that save enough for some values only; they are not suggested.
         analysed: How many it did.
     """
 
     suggestions: list[Suggestion] = field(default_factory=list)
     too_dear: list[Suggestion] = field(default_factory=list)
+    crowded_out: list[Suggestion] = field(default_factory=list)
     unanalysed: list[Unanalysed] = field(default_factory=list)
-    for_rare_values: list[Unanalysed] = field(default_factory=list)
     analysed: int = 0
+
+
+class _Cost(NamedTuple):
+    """What a query costs with a set of indexes.
+
+    Attributes:
+        generic: Planned for any value.
+        values: Planned for common and for rare values, where they are skewed.
+    """
+
+    generic: float
+    values: tuple[float, float] | None = None
+
+    @property
+    def expected(self) -> float:
+        """What is decided by: the mean of what is known, since nobody knows which values are asked for."""
+        return self.generic if self.values is None else (self.generic + sum(self.values)) / (1 + len(self.values))
 
 
 class _Costs:
@@ -97,16 +113,22 @@ class _Costs:
 
     def __init__(self, prover: Prover) -> None:
         self._prover = prover
-        self._known: dict[tuple[int, Trial], float] = {}
+        self._known: dict[tuple[int, Trial], _Cost] = {}
+        self._even: set[int] = set()
 
     def learn(self, query: Query, sets: Iterable[Trial]) -> None:
         """Ask for several at once."""
         unknown = [found for found in dict.fromkeys(_for(query, wanted) for wanted in sets) if self._miss(query, found)]
-        if unknown:
-            for found, cost in zip(unknown, self._prover.costs(query, unknown), strict=True):
-                self._known[id(query), found] = cost
+        if not unknown:
+            return
+        generic = self._prover.costs(query, unknown)
+        values = None if id(query) in self._even else self._prover.costs_of_values(query, unknown)
+        if values is None:
+            self._even.add(id(query))
+        for number, found in enumerate(unknown):
+            self._known[id(query), found] = _Cost(generic[number], values[number] if values else None)
 
-    def of(self, query: Query, indexes: Trial) -> float:
+    def of(self, query: Query, indexes: Trial) -> _Cost:
         """What the query costs with these."""
         relevant = _for(query, indexes)
         if self._miss(query, relevant):
@@ -129,12 +151,20 @@ class Selector:
         prover: Says what queries cost.
         writes: The statements of the workload that write, analysed or not.
         min_saving: Which part of a statement's cost an index has to save.
+        max_per_table: How many indexes of a table are suggested at most.
     """
 
-    def __init__(self, prover: Prover, writes: Sequence[Statement], min_saving: float = MIN_SAVING) -> None:
+    def __init__(
+        self,
+        prover: Prover,
+        writes: Sequence[Statement],
+        min_saving: float = MIN_SAVING,
+        max_per_table: int = MAX_PER_TABLE,
+    ) -> None:
         self._prover = prover
         self._writes = writes
         self._min_saving = min_saving
+        self._max_per_table = max_per_table
         self._costs = _Costs(prover)
         self._queries: list[Query] = []
         self._tables: dict[str, Table] = {}
@@ -153,7 +183,6 @@ class Selector:
                 self._tables.update((table.name, table) for table in query.tables)
         result.analysed = len(self._queries)
         chosen = self._needed(self._grow(self._pool(), result))
-        result.for_rare_values = list(self._for_rare_values(chosen))
         result.suggestions = sorted(
             (self._suggestion(index, chosen) for index in chosen),
             key=lambda suggestion: (suggestion.upkeep - suggestion.benefit, str(suggestion.index)),
@@ -170,7 +199,7 @@ class Selector:
         return list(pool)
 
     def _saves(self, query: Query, without: Trial, more: Trial) -> bool:
-        before, after = self._costs.of(query, without), self._costs.of(query, without | more)
+        before, after = self._cost(query, without), self._cost(query, without | more)
         return after <= before * (1 - self._min_saving) and after < before
 
     def _affected(self, trial: Trial) -> list[Query]:
@@ -180,7 +209,7 @@ class Selector:
     def _grow(self, pool: list[Trial], result: Selection) -> Trial:
         chosen = _NOTHING
         while True:
-            pool = [trial for trial in pool if not trial <= chosen and self._has_room(chosen | trial)]
+            pool = [trial for trial in pool if not trial <= chosen]
             useful = [
                 trial
                 for trial in pool
@@ -188,11 +217,13 @@ class Selector:
             ]
             worth = {trial: self._benefit(trial, chosen) - self._upkeep(trial - chosen) for trial in useful}
             paying = [trial for trial in useful if worth[trial] > 0]
-            if not paying:
-                self._note_dear(useful, chosen, result)
+            fitting = [trial for trial in paying if self._has_room(chosen | trial)]
+            if not fitting:
+                result.crowded_out = self._best_of_each_table(paying, chosen)
+                result.too_dear = self._best_of_each_table([trial for trial in useful if worth[trial] <= 0], chosen)
                 return chosen
-            best = max(paying, key=lambda trial: (worth[trial], _name(trial)))
-            chosen |= self._simplest(best, paying, chosen)
+            best = max(fitting, key=lambda trial: (worth[trial], _name(trial)))
+            chosen |= self._simplest(best, fitting, chosen)
 
     def _learned(self, trial: Trial, chosen: Trial, pool: list[Trial]) -> list[Query]:
         """The queries that a trial may affect, after asking for all that will be wanted of them at once."""
@@ -203,12 +234,12 @@ class Selector:
 
     def _has_room(self, chosen: Trial) -> bool:
         tables = [index.table for index in chosen]
-        return all(tables.count(table) <= MAX_PER_TABLE for table in set(tables))
+        return all(tables.count(table) <= self._max_per_table for table in set(tables))
 
     def _benefit(self, trial: Trial, chosen: Trial) -> float:
         saved = 0.0
         for query in self._affected(trial):
-            before, after = self._costs.of(query, chosen), self._costs.of(query, chosen | trial)
+            before, after = self._cost(query, chosen), self._cost(query, chosen | trial)
             saved += query.statement.calls * max(0.0, before - after)
         return saved
 
@@ -218,7 +249,7 @@ class Selector:
         tables = {index.table for index in best}
 
         def left(trial: Trial) -> float:
-            return sum(query.statement.calls * self._costs.of(query, chosen | trial) for query in helped)
+            return sum(query.statement.calls * self._cost(query, chosen | trial) for query in helped)
 
         rivals = [trial for trial in paying if {index.table for index in trial} <= tables and len(trial) <= len(best)]
         while True:
@@ -245,21 +276,6 @@ class Selector:
                 chosen = rest
         return chosen
 
-    def _for_rare_values(self, chosen: Trial) -> Iterator[Unanalysed]:
-        """What the plan for any value does not show: that an index would help where values are rare, or common."""
-        for query in self._queries:
-            present = _for(query, chosen)
-            most: tuple[float, int, Trial] = (self._min_saving, 0, _NOTHING)
-            for trial in query.trials:
-                spread = None if trial <= present else self._prover.spread(query, present, present | trial)
-                # Rounded, so that a further column has to be worth a percent.
-                if spread is not None and (found := (round(spread[1], 2), -_width(trial), trial))[:2] > most[:2]:
-                    most = found
-            if most[2]:
-                indexes = " and ".join(sorted(map(str, most[2])))
-                reason = f"{indexes} would save up to {most[0]:.0%}, for some values only: they are skewed"
-                yield Unanalysed(query.statement.shown, query.statement.fingerprint, reason)
-
     def _upkeep(self, trial: Trial) -> float:
         return sum(self._prover.write_cost * self._written(index) for index in trial)
 
@@ -269,25 +285,34 @@ class Selector:
         columns = [key.column or key.sql for key in index.keys]
         return sum(_rows_written(statement) for statement in self._writes if _concerns(statement, label, columns))
 
-    def _note_dear(self, useful: list[Trial], chosen: Trial, result: Selection) -> None:
-        seen: set[str] = set()
-        for trial in sorted(useful, key=lambda trial: -self._benefit(trial, chosen)):
-            for index in trial - chosen:
-                if index.table not in seen:
-                    seen.add(index.table)
-                    result.too_dear.append(self._suggestion(index, chosen | trial))
+    def _best_of_each_table(self, trials: list[Trial], chosen: Trial) -> list[Suggestion]:
+        found: dict[str, Suggestion] = {}
+        for trial in sorted(trials, key=lambda trial: (-self._benefit(trial, chosen), _width(trial))):
+            for index in sorted(trial - chosen, key=str):
+                if index.table not in found:
+                    found[index.table] = self._suggestion(index, chosen | trial)
+        return list(found.values())
+
+    def _cost(self, query: Query, indexes: Trial) -> float:
+        return self._costs.of(query, indexes).expected
+
+    def _helped(self, query: Query, chosen: Trial) -> Helped:
+        before, after = self._costs.of(query, _NOTHING), self._costs.of(query, chosen)
+        spread = None
+        if before.values is not None and after.values is not None:
+            savings = [max(0.0, 1 - new / old) for old, new in zip(before.values, after.values, strict=True)]
+            spread = min(savings), max(savings)
+        return Helped(query, before.generic, after.generic, spread)
 
     def _suggestion(self, index: Index, chosen: Trial) -> Suggestion:
         table = self._tables[index.table]
         rest = chosen - {index}
         helped, benefit = [], 0.0
         for query in self._affected(frozenset({index})):
-            without, after = self._costs.of(query, rest), self._costs.of(query, chosen)
+            without, after = self._cost(query, rest), self._cost(query, chosen)
             benefit += query.statement.calls * max(0.0, without - after)
             if self._saves(query, rest, frozenset({index})):
-                spread = self._prover.spread(query, _for(query, rest), _for(query, chosen))
-                before = self._costs.of(query, _NOTHING)
-                helped.append(Helped(query, before, after, 1 - after / without, spread))
+                helped.append(self._helped(query, chosen))
         helped.sort(key=lambda found: -found.query.statement.calls * (found.before - found.after))
         written = self._written(index)
         return Suggestion(

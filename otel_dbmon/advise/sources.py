@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import sys
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -71,11 +72,13 @@ def from_file(path: str, text: str, dialect: str) -> list[Sighting]:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file of statements.
+    """The text of a file of statements, or of standard input if it is called ``-``.
 
     Raises:
         AdviceError: It cannot be read, or is too long.
     """
+    if str(path) == "-":
+        return sys.stdin.buffer.read(_MAX_FILE).decode("utf-8-sig", "replace")
     try:
         if path.stat().st_size > _MAX_FILE:
             raise AdviceError(f"{path}: more than {_MAX_FILE >> 20} MiB")

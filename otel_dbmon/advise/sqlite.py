@@ -167,7 +167,7 @@ class SQLite:
         """Unknown."""
         return None
 
-    def spread(self, query: Query, before: frozenset[Index], after: frozenset[Index]) -> tuple[float, float] | None:
+    def costs_of_values(self, query: Query, sets: Sequence[frozenset[Index]]) -> list[tuple[float, float]] | None:
         """Unknown."""
         return None
 

@@ -43,8 +43,8 @@ How it works, and the rights it needs: docs/advise.md"""
     "--file",
     "files",
     multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help='Statements: SQL ended by semicolons, or JSON lines {"sql": .., "calls": .., "total_ms": .., "rows": ..}.',
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+    help='SQL ended by semicolons, or JSON lines {"sql": .., "calls": .., "total_ms": .., "rows": ..}; - reads stdin.',
 )
 @click.option("--prometheus", metavar="URL", help="Where our metrics are: the worst patterns are taken from there.")
 @click.option("--period", default="1d", show_default=True, metavar="TIME", help="Over how long, of Prometheus.")
@@ -60,6 +60,9 @@ How it works, and the rights it needs: docs/advise.md"""
     help="Of a statement's cost, to be worth an index.",
 )
 @click.option(
+    "--max-per-table", type=click.IntRange(1, 20), default=3, show_default=True, help="Most indexes of a table."
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(["table", "json", "markdown"]),
@@ -68,6 +71,12 @@ How it works, and the rights it needs: docs/advise.md"""
     help="How advice is shown.",
 )
 @click.option("--unproven", is_flag=True, help="Go on where nothing can be proven: PostgreSQL without HypoPG.")
+@click.option(
+    "--explain-with",
+    default="",
+    metavar="FUNCTION",
+    help="PostgreSQL: have queries explained by this function, for a role that may not read (docs/advise.md).",
+)
 @click.option("--check", is_flag=True, help="Exit with 3 if there are suggestions.")
 @click.option(
     "--watch",
@@ -90,8 +99,10 @@ def advise(
     period: str,
     limit: int,
     min_saving: int,
+    max_per_table: int,
     form: str,
     unproven: bool,
+    explain_with: str,
     check: bool,
     watch: int | None,
     publish: str,
@@ -113,7 +124,9 @@ def advise(
         if error.name != "sqlglot":
             raise
         raise click.UsageError(_MISSING_PARSER) from None
-    request = Request(database, files, prometheus or "", period, limit, min_saving / 100, unproven)
+    request = Request(
+        database, files, prometheus or "", period, limit, min_saving / 100, max_per_table, unproven, explain_with
+    )
     try:
         if watch is not None:
             _watch(request, watch, publish == "otlp", service)

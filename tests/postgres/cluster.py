@@ -9,13 +9,15 @@ import subprocess
 import tempfile
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pymysql
 from launching import free_port
-from programs import UnavailableError, find
+from programs import UnavailableError, find, give_up
 
 POSTGRES_SETTINGS = """
 listen_addresses = '127.0.0.1'
@@ -155,6 +157,35 @@ class PostgreSQL(PrivateServer):
         psycopg.connect(self.url, connect_timeout=5).close()
 
 
+class Standby(PostgreSQL):
+    """A hot standby of a private PostgreSQL.
+
+    Args:
+        primary: Whose copy it is.
+    """
+
+    def __init__(self, primary: PostgreSQL) -> None:
+        super().__init__()
+        self._primary = primary
+
+    def make(self, folder: Path) -> list[object]:
+        """Likewise."""
+        # Not pg_basebackup itself: on Debian's PATH is a wrapper of that name.
+        programs = find("initdb", "usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "usr/local/pgsql/bin").resolve()
+        data = folder / "data"
+        self.run(
+            programs.with_name("pg_basebackup"),
+            "-D",
+            data,
+            "-d",
+            self._primary.url,
+            "--checkpoint=fast",
+            "--write-recovery-conf",
+            "--no-sync",
+        )
+        return [programs.with_name("postgres"), "-D", data, "-c", f"port={self.port}"]
+
+
 class MariaDB(PrivateServer):
     """MariaDB, for PyMySQL."""
 
@@ -187,3 +218,14 @@ class MariaDB(PrivateServer):
         with connection.cursor() as cursor:
             cursor.execute("CREATE DATABASE IF NOT EXISTS dbmon")
         connection.close()
+
+
+@contextmanager
+def private(kind: Callable[[], PrivateServer]) -> Iterator[PrivateServer]:
+    """A server that lives as long as the block; where there can be none, the test ends here."""
+    with ExitStack() as stack:
+        try:
+            own = stack.enter_context(kind())
+        except UnavailableError as reason:
+            give_up(reason)
+        yield own

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "otel_dbmon"))
 
-from cluster import MariaDB, PostgreSQL, PrivateServer
+from cluster import MariaDB, PostgreSQL, private
 from matrix import CLIENTS, COLUMNS, LISTED
-from programs import UnavailableError, give_up
 from server import Server
 
 _counts: dict[tuple[str, str], str] = {}
@@ -47,8 +46,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def server() -> Iterator[Server]:
     """A server with pg_stat_statements: ``OTEL_DBMON_TEST_POSTGRES``, or one that lives as long as the tests."""
     named = os.environ.get("OTEL_DBMON_TEST_POSTGRES")
-    with nullcontext() if named else _private(PostgreSQL) as private:
-        found = Server(named or private.url)
+    with nullcontext() if named else private(PostgreSQL) as own:
+        found = Server(named or own.url)
         yield found
         found.close()
 
@@ -56,15 +55,5 @@ def server() -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[str]:
     """The URL of a MariaDB that lives as long as the tests."""
-    with _private(MariaDB) as private:
-        yield private.url
-
-
-@contextmanager
-def _private(kind: type[PrivateServer]) -> Iterator[PrivateServer]:
-    with ExitStack() as stack:
-        try:
-            private = stack.enter_context(kind())
-        except UnavailableError as reason:
-            give_up(reason)
-        yield private
+    with private(MariaDB) as own:
+        yield own.url
