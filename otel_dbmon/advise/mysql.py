@@ -7,7 +7,6 @@ to end; how much it would help, nobody knows.
 from __future__ import annotations
 
 import json
-import re
 import urllib.parse
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -16,7 +15,7 @@ import pymysql
 
 from otel_dbmon.advise.model import AdviceError, CannotAnalyseError, Index, Key, Query, Table
 from otel_dbmon.advise.scans import hoped
-from otel_dbmon.advise.template import Parameter
+from otel_dbmon.advise.template import Parameter, quoted
 
 _TIMEOUT_S = 5
 _DATES = frozenset({"date", "datetime", "timestamp"})
@@ -79,7 +78,7 @@ class MySQL:
 
     def identifier(self, name: str) -> str:
         """Likewise."""
-        return name if re.fullmatch("[a-z_][a-z0-9_]*", name) else "`" + name.replace("`", "``") + "`"
+        return quoted(name, "`", self.dialect)
 
     def table(self, schema: str, name: str) -> Table | None:
         """Likewise."""

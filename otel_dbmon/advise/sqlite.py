@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 from otel_dbmon.advise.model import AdviceError, CannotAnalyseError, Index, Key, Query, Table
-from otel_dbmon.advise.template import colon
+from otel_dbmon.advise.template import colon, quoted
 
 #: Rows that SQLite expects of an index without statistics, and the share that a range leaves.
 _ROWS_FOUND = 10.0
@@ -67,7 +67,7 @@ class SQLite:
 
     def identifier(self, name: str) -> str:
         """Likewise."""
-        return name if re.fullmatch("[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
+        return quoted(name, '"', self.dialect)
 
     def table(self, schema: str, name: str) -> Table | None:
         """Likewise."""

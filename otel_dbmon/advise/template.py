@@ -72,6 +72,13 @@ def colon(parameter: Parameter) -> str:
     return f":p{parameter.number}"
 
 
+def quoted(name: str, quote: str, dialect: str) -> str:
+    """A name as it stands in SQL: in quotes unless it is a plain word that means nothing else."""
+    tokens = sqlglot.tokenize(name, read=dialect) if _PLAIN.fullmatch(name) else []
+    is_plain = len(tokens) == 1 and tokens[0].token_type == TokenType.VAR
+    return name if is_plain else quote + name.replace(quote, quote * 2) + quote
+
+
 _STRINGS = frozenset(
     {
         TokenType.STRING,
@@ -102,6 +109,7 @@ _TYPED = {
     TokenType.TIMESTAMP: "timestamp",
     TokenType.TIMESTAMPTZ: "timestamptz",
 }
+_PLAIN = re.compile("[a-z_][a-z0-9_]*")
 _NUMBERED = re.compile(r"(?<![\w$])\$(\d+)")
 _UNITS = re.compile(r"(?:year|month|day|hour|minute|second|week)s?", re.IGNORECASE)
 _NOW = frozenset(
