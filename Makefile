@@ -14,10 +14,10 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(UPGRADE)
 COMPILE = $(LOCK) pyproject.toml --all-extras
 
-.PHONY: help demo test collector prometheus stack-test lint format bench soak audit docs lock clean
+.PHONY: help demo test collector prometheus stack-test lint format bench soak audit audit-advice docs lock clean
 
 help:  ## Show the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The environment is made anew only when what it is made from has changed.
 $(READY): requirements/pip.txt requirements/dev.txt pyproject.toml
@@ -64,6 +64,10 @@ soak: $(READY)  ## Ten minutes at full speed with a collector absent, slow, back
 audit: $(READY)  ## Look for values that get out, in 200 times as many made-up statements as the tests (EFFORT=1000 for more).
 	@DBMON_TEST_EFFORT=$(or $(EFFORT),200) $(BIN)/pytest tests/processors/test_properties.py \
 		tests/processors/test_sql_properties.py -n $$(nproc) $(ARGS)
+
+audit-advice: $(READY)  ## Build every index that is suggested for 400,000 orders, and compare with what was promised.
+	@tests/install.sh
+	@$(BIN)/python tests/postgres/audit_advice.py $(ARGS)
 
 docs: $(READY)  ## Write everything that is generated from semconv/registry.
 	$(BIN)/python semconv/generate.py

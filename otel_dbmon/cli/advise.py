@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -20,6 +21,12 @@ _MISSING_PARSER = 'advise needs sqlglot: pip install "otel-dbmon[advise]"'
 #: The exit code of --check where there is something to do.
 _ADVICE = 3
 _MIN_PAUSE_S = 10
+
+
+def _duration(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if not re.fullmatch(r"(?:\d+(?:ms|[smhdwy]))+", value):
+        raise click.BadParameter("expected a time as PromQL writes it, like 30m, 1d or 1w.")
+    return value
 
 
 @click.command(
@@ -47,7 +54,14 @@ How it works, and the rights it needs: docs/advise.md"""
     help='SQL ended by semicolons, or JSON lines {"sql": .., "calls": .., "total_ms": .., "rows": ..}; - reads stdin.',
 )
 @click.option("--prometheus", metavar="URL", help="Where our metrics are: the worst patterns are taken from there.")
-@click.option("--period", default="1d", show_default=True, metavar="TIME", help="Over how long, of Prometheus.")
+@click.option(
+    "--period",
+    default="1d",
+    show_default=True,
+    metavar="TIME",
+    callback=_duration,
+    help="Over how long, of Prometheus.",
+)
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="How many statements are looked at."
 )

@@ -65,7 +65,7 @@ def test_version(option: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert code == 2
 
 
-@pytest.mark.parametrize("command", ["analyze", "settings", "demo", "deploy"])
+@pytest.mark.parametrize("command", ["advise", "analyze", "settings", "demo", "deploy"])
 def test_help_comes_with_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each command says what it does and how it is called."""
     assert main([command, "--help"]) == 0
@@ -253,10 +253,10 @@ for package in ("otel_dbmon", "otel_dbmon_processors", "otel_dbmon_semconv"):
     root = pathlib.Path(importlib.import_module(package).__file__).parent
     for path in root.rglob("*.py"):
         parts = path.relative_to(root.parent).with_suffix("").parts
-        if not {"cli", "demo", "deploy", "verify", "examples", "__main__", "__init__"} & set(parts):
+        if not {"advise", "cli", "demo", "deploy", "verify", "examples", "__main__", "__init__"} & set(parts):
             importlib.import_module(".".join(parts))
 libraries = {"click", "rich", "yaml", "sqlglot", "flask", "bcrypt", "jsonschema", "ruamel.yaml", "tomlkit"}
-rooms = {f"otel_dbmon.{room}" for room in ("cli", "demo", "deploy", "verify")}
+rooms = {f"otel_dbmon.{room}" for room in ("advise", "cli", "demo", "deploy", "verify")}
 print(sorted((libraries | rooms) & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=Path.home())

@@ -52,7 +52,7 @@ def reader(shop: str) -> str:
     """The URL for a role with the rights that the documentation says it needs, and no other."""
     with closing(psycopg.connect(shop, autocommit=True)) as connection:
         connection.execute(READ_ONLY.read_bytes())
-    return shop.replace("//dbmon@", "//dbmon_advise@")
+    return shop.replace("//dbmon@", "//advisor@")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def blind(shop: str) -> str:
     """The URL for the documented role that may not even read."""
     with closing(psycopg.connect(shop, autocommit=True)) as connection:
         connection.execute(EXPLAINER.read_bytes())
-    return shop.replace("//dbmon@", "//dbmon_blind@")
+    return shop.replace("//dbmon@", "//advisor_blind@")
 
 
 @pytest.fixture
@@ -145,13 +145,13 @@ def test_a_role_that_may_not_read_gets_advice_too(blind: str, reader: str) -> No
         Entry("SELECT 1 FROM orders WHERE coupon = 5", 5, ()),
     ]
     assert not ask(blind, entries).suggestions
-    with closing(open_database(blind, explainer="dbmon.explain")) as database:
+    with closing(open_database(blind, explainer="advisor.explain")) as database:
         found = advise(workload_of([Sighting(entry.sql) for entry in entries], "postgres"), database.prover)
     assert sorted(suggested(found)) == ["orders (coupon)", "users (email)"]
     with closing(psycopg.connect(blind)) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute("SELECT email FROM users LIMIT 1")
     with closing(psycopg.connect(reader)) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
-        connection.execute("SELECT dbmon.explain(0)")
+        connection.execute("SELECT advisor.explain(0)")
 
 
 def test_the_explaining_function_cannot_be_led_astray(shop: str, blind: str) -> None:
@@ -159,7 +159,7 @@ def test_the_explaining_function_cannot_be_led_astray(shop: str, blind: str) -> 
     run(
         shop,
         "CREATE SCHEMA trap",
-        "GRANT USAGE, CREATE ON SCHEMA trap TO dbmon_blind",
+        "GRANT USAGE, CREATE ON SCHEMA trap TO advisor_blind",
         "CREATE FUNCTION trap.spring(a int, b int) RETURNS bool LANGUAGE plpgsql AS"
         " $$ BEGIN RAISE 'sprung as %', current_user; END $$",
         "CREATE OPERATOR trap.> (LEFTARG = int, RIGHTARG = int, FUNCTION = trap.spring)",
@@ -172,10 +172,10 @@ def test_the_explaining_function_cannot_be_led_astray(shop: str, blind: str) -> 
         connection.execute("SET plan_cache_mode = force_generic_plan")
         connection.execute("SET search_path = trap, pg_catalog, public")
         connection.execute("PREPARE otel_dbmon_advise AS SELECT 1 FROM users WHERE email = $1 AND country = $2")
-        row = connection.execute("SELECT dbmon.explain(2)").fetchone()
+        row = connection.execute("SELECT advisor.explain(2)").fetchone()
         assert row is not None
         assert row[0][0]["Plan"]["Node Type"] == "Seq Scan"
-        with pytest.raises(psycopg.errors.RaiseException, match="sprung as dbmon_blind"):
+        with pytest.raises(psycopg.errors.RaiseException, match="sprung as advisor_blind"):
             # The trap itself works; an operator without its schema would have been caught.
             connection.execute("SELECT 1 > 0")
 
@@ -202,7 +202,7 @@ def test_a_hot_standby_is_asked_as_well(cluster: PostgreSQL, shop: str, reader: 
     """Hypothetical indexes live in the memory of the connection: a standby gives the same advice."""
     with private(lambda: Standby(cluster)) as standby:
         wait_for(standby.url, value(shop, "SELECT pg_current_wal_lsn()::text"))
-        url = standby.url.replace("//dbmon@", "//dbmon_advise@").replace("/postgres", "/shop")
+        url = standby.url.replace("//dbmon@", "//advisor@").replace("/postgres", "/shop")
         assert value(url, "SELECT pg_is_in_recovery()") is True
         assert suggested(ask(url, workload())) == suggested(ask(reader, workload()))
 
