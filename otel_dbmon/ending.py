@@ -22,8 +22,9 @@ _logger = logging.getLogger("otel_dbmon")
 _ENDING_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM") if hasattr(signal, name)
 )
-#: The part of the time that a process gets which counted nothing: the master of a fork server ends after its workers.
-_IDLE_SHARE = 0.25
+#: The part of the time that a process gets which counted nothing, and one which has forked: the master of a fork server
+#: ends after its workers, and all together shall not take longer than anybody waits.
+_IDLE_SHARE, _MASTERS_SHARE = 0.25, 0.5
 _AFTER_ALL_OTHERS = -100
 
 
@@ -40,6 +41,7 @@ class Ending:
         self._timeout_s = timeout_s
         self._has_counted = has_counted
         self._guard = guard
+        self._has_forked = False
         self._providers: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def watch(self, provider: object) -> None:
@@ -49,11 +51,16 @@ class Ending:
     def finish(self, *_: object, **__: object) -> None:
         """Export everything and end the exporting; a second call finds nothing to do."""
         try:
-            timeout_s = self._timeout_s if self._has_counted() else self._timeout_s * _IDLE_SHARE
+            timeout_s = self._timeout_s * self._share()
             if not exporting.finish(self._outlets(), timeout_s):
                 _logger.warning("not everything could be exported within %s s; the process ends without it", timeout_s)
         except Exception as error:  # noqa: BLE001 - the process is ending, and shall
             self._guard.failed("shutdown", error)
+
+    def _share(self) -> float:
+        if not self._has_counted():
+            return _IDLE_SHARE
+        return _MASTERS_SHARE if self._has_forked else 1.0
 
     def flush(self) -> None:
         """Export everything if there is anything of ours, and go on."""
@@ -77,6 +84,14 @@ class Ending:
         register_post_import_hook(self._at_end_of_tasks, "celery.signals")
         self._before_deadly_signals()
         self._before_exec()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_parent=self._forked, after_in_child=self._is_new)
+
+    def _forked(self) -> None:
+        self._has_forked = True
+
+    def _is_new(self) -> None:
+        self._has_forked = False
 
     def _at_end_of_children(self, util: Any) -> None:
         """multiprocessing's children leave by ``os._exit``, after their finalizers."""

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import compress, count
 
 from otel_dbmon_processors import keywords
 from otel_dbmon_processors.dialects import Dialect, Reading
 
 #: Longest summary, as the semantic conventions say.
 MAX_SUMMARY = 255
+
+_MAX_KNOWN_WORDS = 4096
+_LONGEST_KNOWN_WORD = 64
 
 _SPACED_DOT = re.compile(r"\s*\.\s*")
 _NAME_PART = re.compile(r'"((?:[^"]|"")*)"|`((?:[^`]|``)*)`|\[((?:[^\]]|\]\])*)\]|\'((?:[^\']|\'\')*)\'')
@@ -52,18 +56,16 @@ class Reader:
     def __init__(self, words: list[str], dialect: Dialect) -> None:
         self._dialect = dialect
         self._words = words
-        self._upper = list(map(str.upper, words))
-        self._handlers: list[_Handler | None] = list(map(_HANDLERS.get, self._upper))
+        self._handlers: list[_Handler | None] = list(map(_HANDLER_OF.__getitem__, words))
         self._parts: list[str] = []
         self.statements: list[list[str]] = []
         self.collections: dict[str, str] = {}
         self._names: set[str] = set()
         self._stack: list[tuple[bool, str, tuple[bool, str] | None]] = []
-        index = 0
-        for handler in self._handlers:
-            if handler is not None and index >= self._next and (self._lists or handler is not _comma):
-                handler(self, index)
-            index += 1  # noqa: SIM113 - enumerate costs a tuple a word
+        handlers = self._handlers
+        for index in compress(count(), handlers):
+            if index >= self._next and (self._lists or handlers[index] is not _comma):
+                handlers[index](self, index)  # type: ignore[misc]  # compress() leaves out None
         if self._parts:
             self.statements.append(self._parts)
 
@@ -82,7 +84,7 @@ class Reader:
     # -- helpers -------------------------------------------------------------------------------------------------
 
     def _word(self, index: int) -> str:
-        return self._upper[index] if 0 <= index < len(self._upper) else ""
+        return self._words[index].upper() if 0 <= index < len(self._words) else ""
 
     def _may_start(self, index: int) -> bool:
         return self._is_open or index == self._fresh
@@ -635,6 +637,19 @@ _HANDLERS: dict[str, _Handler] = {
     "VALUES": _values,
     "WITH": _with,
 }
+
+
+class _Vocabulary(dict[str, "_Handler | None"]):
+    """The handler of a word as written; statements are made of few different words."""
+
+    def __missing__(self, word: str) -> _Handler | None:
+        handler = _HANDLERS.get(word.upper())
+        if len(word) <= _LONGEST_KNOWN_WORD and len(self) < _MAX_KNOWN_WORDS:
+            self[word] = handler
+        return handler
+
+
+_HANDLER_OF = _Vocabulary()
 _QUERY_STARTS = frozenset({_select, _with, _values})
 # Words that are reserved everywhere: no table is called so.
 _NO_NAMES = frozenset(

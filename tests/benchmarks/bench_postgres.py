@@ -1,13 +1,16 @@
 """Prints what a statement through SQLAlchemy over psycopg takes with ours, as a share of what it takes without.
 
-Without ours is plain OpenTelemetry as the launcher sets it up: both instrumentations, a batch processor and a periodic
-metric reader, which discard. Each configuration runs in processes of its own, in turns, so that the machine's moods hit
-all of them alike; the best round of each counts. The server is a private PostgreSQL, or OTEL_DBMON_TEST_POSTGRES.
+Without ours is plain OpenTelemetry as the launcher sets it up: both instrumentations, a batch processor and a metric
+reader, which discard. Each configuration runs in processes of its own, with one thread and with eight, in turns, so
+that the machine's moods hit all of them alike. What counts is the median of the rounds' ratios, with their quartiles in
+brackets: of the time that passed, which other work on the machine disturbs, and of the CPU time that the process took.
+The server is a private PostgreSQL, or OTEL_DBMON_TEST_POSTGRES.
 """
 
 from __future__ import annotations
 
 import os
+import statistics
 import subprocess
 import sys
 import threading
@@ -16,8 +19,9 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-ROUNDS = 5
+ROUNDS = 11
 STATEMENTS = 3000
+THREADS = (1, 8)
 CONFIGURATIONS = ("none", "plain", "ours")
 HERE = Path(__file__).parent
 
@@ -30,22 +34,31 @@ def main() -> None:
     named = os.environ.get("OTEL_DBMON_TEST_POSTGRES")
     with nullcontext() if named else PostgreSQL() as private:
         url = named or private.url
-        for threads in (1, 8):
-            best = dict.fromkeys(CONFIGURATIONS, float("inf"))
-            for _ in range(ROUNDS):
-                for configuration in CONFIGURATIONS:
-                    best[configuration] = min(best[configuration], _measure(configuration, threads, url))
-            plain, ours = best["plain"] - best["none"], best["ours"] - best["none"]
+        cases = [(threads, configuration) for threads in THREADS for configuration in CONFIGURATIONS]
+        rounds: list[dict[tuple[int, str], tuple[float, float]]] = []
+        for number in range(ROUNDS):
+            turn = number % len(cases)
+            rounds.append({case: _measure(*case, url) for case in cases[turn:] + cases[:turn]})
+    for threads in THREADS:
+        for at, what in enumerate(("passed", "CPU")):
+            none, plain, ours = (
+                statistics.median(times[threads, configuration][at] for times in rounds)
+                for configuration in CONFIGURATIONS
+            )
+            ratios = (times[threads, "ours"][at] / times[threads, "plain"][at] for times in rounds)
+            low, ratio, high = statistics.quantiles(ratios, n=4)
             print(
-                f"postgres, {threads} thread(s): SELECT {best['none']:6.1f} us, plain OpenTelemetry +{plain:6.1f} us, "
-                f"with ours +{ours:6.1f} us; ours / plain {best['ours'] / best['plain']:5.3f} (goal below 1), "
-                f"of what is added {ours / plain:5.3f}"
+                f"postgres, {threads} thread(s), time {what:6s}: SELECT {none:6.1f} us, plain OpenTelemetry "
+                f"+{plain - none:6.1f} us, with ours +{ours - none:6.1f} us; ours / plain {ratio:5.3f} "
+                f"({low:.3f}, {high:.3f}) (goal below 1)"
             )
 
 
-def _measure(configuration: str, threads: int, url: str) -> float:
+def _measure(threads: int, configuration: str, url: str) -> tuple[float, float]:
+    """Microseconds a statement: as they pass, and as the process's own."""
     command = [sys.executable, __file__, configuration, str(threads), url]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    passed, own = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    return float(passed), float(own)
 
 
 def _child(configuration: str, threads: int, url: str) -> None:
@@ -71,9 +84,9 @@ def _child(configuration: str, threads: int, url: str) -> None:
             worker.join()
 
     run_in_threads(500)
-    start = time.perf_counter()
+    start, own = time.perf_counter(), time.process_time()
     run_in_threads(STATEMENTS)
-    print((time.perf_counter() - start) / STATEMENTS * 1e6)
+    print((time.perf_counter() - start) / STATEMENTS * 1e6, (time.process_time() - own) / STATEMENTS * 1e6)
 
 
 def _set_up_plain() -> None:

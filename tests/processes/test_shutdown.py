@@ -36,7 +36,7 @@ def test_a_dead_collector_keeps_nobody_from_ending(name: str, tmp_path: Path) ->
     assert seconds_to_end(name, tmp_path, Nobody) < limit_s()
 
 
-@pytest.mark.parametrize("name", ["gunicorn, sync", "uvicorn, 1 process"])
+@pytest.mark.parametrize("name", ["gunicorn, sync", "gunicorn, sync, preloaded", "uvicorn, 1 process"])
 def test_a_hanging_collector_keeps_nobody_from_ending(name: str, tmp_path: Path) -> None:
     """The same where connections are taken and nothing is ever answered, for a master after its workers as well."""
     assert seconds_to_end(name, tmp_path, Hole) < limit_s()
