@@ -42,26 +42,33 @@ class Reader:
         has_string_target: Whether a literal stands where a table should.
     """
 
-    # Defaults of the class: most readers change few of them.
-    operation = first = ""
-    joins = subqueries = set_operations = windows = aggregates = groupings = ctes = recursions = distincts = 0
-    is_upsert = has_string_target = False
-    _is_open = True
-    _lists = _with = _is_muted = _is_routine = _is_recursive = False
-    _verb = _body = ""
-    _next = _fresh = 0
-    _group = -1
-    _cte = (-1, "")
+    # Slots are read twice as fast as defaults of a class.
+    __slots__ = (
+        *("operation", "first", "joins", "subqueries", "set_operations", "windows", "aggregates", "groupings", "ctes"),
+        *("recursions", "distincts", "is_upsert", "has_string_target", "statements", "collections"),
+        *("_dialect", "_words", "_handlers", "_parts", "_names", "_stack", "_is_open", "_lists", "_with", "_is_muted"),
+        *("_is_routine", "_is_recursive", "_verb", "_body", "_next", "_fresh", "_group", "_cte"),
+    )
 
     def __init__(self, words: list[str], dialect: Dialect) -> None:
+        self.operation = self.first = ""
+        self.joins = self.subqueries = self.set_operations = self.windows = 0
+        self.aggregates = self.groupings = self.ctes = self.recursions = self.distincts = 0
+        self.is_upsert = self.has_string_target = False
+        self.statements: list[list[str]] = []
+        self.collections: dict[str, str] = {}
         self._dialect = dialect
         self._words = words
         self._handlers: list[_Handler | None] = list(map(_HANDLER_OF.__getitem__, words))
         self._parts: list[str] = []
-        self.statements: list[list[str]] = []
-        self.collections: dict[str, str] = {}
         self._names: set[str] = set()
         self._stack: list[tuple[bool, str, tuple[bool, str] | None]] = []
+        self._is_open = True
+        self._lists = self._with = self._is_muted = self._is_routine = self._is_recursive = False
+        self._verb = self._body = ""
+        self._next = self._fresh = 0
+        self._group = -1
+        self._cte = (-1, "")
         handlers = self._handlers
         for index in compress(count(), handlers):
             if index >= self._next and (self._lists or handlers[index] is not _comma):

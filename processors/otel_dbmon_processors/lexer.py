@@ -60,6 +60,7 @@ _NAME_IN_STRING = re.compile(r"'\w[\w .$-]*'")
 # An unquoted name starts with no digit.
 _STAGE = r"@(?!\.?\d)[\w$.]+(?:/(?![*/])[\w$.=-]*)*"
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
+_SPACED_DOT = re.compile(r"\.(?: |(?<= \.))")
 _LONE_RETURN = re.compile(r"\r(?!\n)")
 # What decides where a string or a comment ends, inside what may be a comment or not.
 _QUOTING = ("'", '"', "`", "/*", "$", "[")
@@ -418,7 +419,7 @@ def _mark_unclosed(scanned: str) -> str:
 
 def _has_odd_names(tidied: str) -> bool:
     """Whether a name may hold anything but word characters, or a parameter brackets."""
-    if UNCLOSED in tidied or " ." in tidied or ". " in tidied or "%(" in tidied:
+    if UNCLOSED in tidied or _SPACED_DOT.search(tidied) is not None or "%(" in tidied:
         return True
     return (
         ('"' in tidied and not _are_plain(tidied.split('"')))
