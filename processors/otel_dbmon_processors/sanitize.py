@@ -172,7 +172,9 @@ def _rows(names: list[str], quotes: str) -> re.Pattern[str]:
     Only after a table or its columns: a VALUES list that is read like a table keeps its rows.
     """
     nested = r"\([^()]*(?:\([^()]*\)[^()]*)*\)"
-    row = rf"\([^(){quotes}]*(?:(?:{'|'.join(names)}|[{quotes}]|{nested})[^(){quotes}]*)*\)"
+    quoted = "|".join(names)
+    # A quote stands alone only where no name begins: the bracket in an unfinished row's ")x" ends no row.
+    row = rf"\([^(){quotes}]*(?:(?:{quoted}|(?!{quoted})[{quotes}]|{nested})[^(){quotes}]*)*\)"
     values = r"[vV](?:(?<=[)\"`\]].)|(?<=[\w)\"`\]] .))[aA][lL][uU][eE][sS]? ?(?:[rR][oO][wW] ?)?"
     # Rows of placeholders are all alike: comparing with the first is faster than reading each.
     return re.compile(
