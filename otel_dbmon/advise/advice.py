@@ -9,6 +9,7 @@ from otel_dbmon.advise.candidates import find
 from otel_dbmon.advise.model import (
     MAX_PER_TABLE,
     MIN_SAVING,
+    AdviceError,
     CannotAnalyseError,
     Prover,
     Query,
@@ -73,10 +74,15 @@ def advise(
             continue
         try:
             queries.append(_query(statement, prover))
+        except AdviceError:
+            raise
         except SearchesNothingError:
             advice.searching_nothing += 1
         except CannotAnalyseError as error:
             advice.unanalysed.append(Unanalysed(statement.shown, statement.fingerprint, str(error)))
+        except Exception as error:  # noqa: BLE001 - one odd statement shall not cost the advice on all the others
+            reason = f"the analysis failed ({type(error).__name__})"
+            advice.unanalysed.append(Unanalysed(statement.shown, statement.fingerprint, reason))
     writes = [statement for statement in workload if statement.operation in _WRITERS]
     selection = Selector(prover, writes, min_saving, max_per_table).choose(queries)
     advice.suggestions = selection.suggestions

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from sqlglot import exp
+from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from otel_dbmon.advise.model import CannotAnalyseError, Comparison, Index, Key, Prover, SearchesNothingError, Table
@@ -70,8 +71,14 @@ def find(tree: exp.Expr, prover: Prover) -> Found:
     """
     found = Found()
     catalog: dict[tuple[str, str], Table] = {}
-    for scope in traverse_scope(tree):
-        for _, source in scope.selected_sources.values():
+    try:
+        scopes = traverse_scope(tree)
+        # Where one name stands for two tables, sqlglot says so only now.
+        sources = [scope.selected_sources for scope in scopes]
+    except SqlglotError:
+        raise CannotAnalyseError("its names are ambiguous") from None
+    for selected in sources:
+        for _, source in selected.values():
             if isinstance(source, exp.Table) and source.name:
                 key = (source.db, source.name)
                 if key not in catalog:
@@ -79,7 +86,7 @@ def find(tree: exp.Expr, prover: Prover) -> Found:
                     found.tables[catalog[key].name] = catalog[key]
     if not found.tables:
         raise SearchesNothingError("it reads no table")
-    for scope in traverse_scope(tree):
+    for scope in scopes:
         _Block(scope, catalog, prover, found).look()
     return found
 

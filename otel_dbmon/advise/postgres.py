@@ -99,13 +99,21 @@ def said(error: psycopg.Error) -> str:
 
 @contextmanager
 def questions(connection: psycopg.Connection[Any]) -> Iterator[psycopg.Cursor[Any]]:
-    """A read-only transaction with time-outs, which is rolled back whatever happens."""
-    cursor = connection.cursor()
-    cursor.execute("BEGIN READ ONLY")
+    """A read-only transaction with time-outs, which is rolled back whatever happens.
+
+    Raises:
+        AdviceError: The connection is lost.
+    """
     try:
+        cursor = connection.cursor()
+        cursor.execute("BEGIN READ ONLY")
         for setting, value in _TIMEOUTS.items():
             cursor.execute(sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(setting), sql.Literal(value)))
         yield cursor
+    except (psycopg.OperationalError, CannotAnalyseError):
+        if connection.closed:
+            raise AdviceError("the connection to PostgreSQL was lost") from None
+        raise
     finally:
         if not connection.closed:
             cursor.execute("ROLLBACK")
@@ -172,7 +180,7 @@ class Postgres:
         with questions(self._connection) as cursor:
             try:
                 found = cursor.execute(_TABLE, (path,)).fetchone()
-            except psycopg.Error:
+            except psycopg.errors.InsufficientPrivilege:
                 # A schema that this role may not use.
                 found = None
             if found is None:
@@ -256,6 +264,8 @@ class Postgres:
 
     def _forget(self, cursor: psycopg.Cursor[Any]) -> None:
         # Neither is undone by the end of a transaction.
+        if cursor.connection.closed:
+            return
         if cursor.connection.info.transaction_status == TransactionStatus.INERROR:
             cursor.execute("ROLLBACK")
         cursor.execute(f"DEALLOCATE {_NAME}")
@@ -284,6 +294,8 @@ class Postgres:
             self._suppose(cursor, indexes)
             cost = float(explain()["Total Cost"])
         except psycopg.Error as error:
+            if self._connection.closed:
+                raise
             cursor.execute(f"ROLLBACK TO SAVEPOINT {_NAME}")
             if not indexes:
                 raise CannotAnalyseError(said(error)) from None
@@ -337,7 +349,8 @@ class Postgres:
                 # A value does not fit what the parameter is taken for.
                 return None
             finally:
-                self._call(cursor, "SELECT {}.hypopg_reset()")
+                if not cursor.connection.closed:
+                    self._call(cursor, "SELECT {}.hypopg_reset()")
 
     @staticmethod
     def _skewed_values(cursor: psycopg.Cursor[Any], query: Query) -> list[_Values] | None:

@@ -185,7 +185,8 @@ def _headline(advice: Advice) -> str:
     indexes = "No index" if not count else "1 index" if count == 1 else f"{count} indexes"
     left_out = f", {advice.left_out:,} more left out (--limit)" if advice.left_out else ""
     nothing = f", {advice.searching_nothing:,} search no table" if advice.searching_nothing else ""
-    return f"{indexes} for {advice.analysed:,} statements{nothing}{left_out}"
+    statements = "1 statement" if advice.analysed == 1 else f"{advice.analysed:,} statements"
+    return f"{indexes} for {statements}{nothing}{left_out}"
 
 
 def _facts(found: Suggestion, proof: str) -> Iterator[str]:

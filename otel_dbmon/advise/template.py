@@ -226,7 +226,8 @@ class _Writer:
         if kind in _STRINGS or kind == TokenType.NUMBER:
             return index + 1, ""
         if kind == TokenType.PLACEHOLDER:
-            is_operator = self._is_postgres and self._kind(index - 1) in _OPERANDS and self._value_follows(index + 1)
+            # JSON's `data ? 'key'`: no value follows another.
+            is_operator = self._is_postgres and self._value_follows(index + 1)
             return None if is_operator else (index + 1, "")
         if kind == TokenType.PARAMETER and self._is_next(index, (TokenType.NUMBER, TokenType.VAR)):
             return index + 2, token.text + self._tokens[index + 1].text
@@ -234,6 +235,12 @@ class _Writer:
             # In `a[x:y]` it stands between operands.
             is_slice = self._kind(index - 1) in _OPERANDS and self._tokens[index - 1].end + 1 == token.start
             return None if is_slice else (index + 2, ":" + self._tokens[index + 1].text)
+        if (
+            kind == TokenType.DOT
+            and self._kind(index - 1) not in _OPERANDS
+            and self._is_next(index, (TokenType.NUMBER,))
+        ):
+            return index + 2, ""
         if kind == TokenType.MOD and self._kind(index - 1) not in _OPERANDS:
             return self._percent(index)
         return None

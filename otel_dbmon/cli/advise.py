@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from pathlib import Path
@@ -138,6 +139,8 @@ def advise(
         if error.name != "sqlglot":
             raise
         raise click.UsageError(_MISSING_PARSER) from None
+    # It would tell on standard error what it does not understand; the advice says that itself.
+    logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
     request = Request(
         database, files, prometheus or "", period, limit, min_saving / 100, max_per_table, unproven, explain_with
     )

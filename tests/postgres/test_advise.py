@@ -294,6 +294,7 @@ def test_what_cannot_be_analysed_is_said(reader: str) -> None:
         "SELECT country FROM users GROUP BY ?": "masked",
         f"WITH x AS (DELETE FROM users WHERE email = '{secret}' RETURNING id) SELECT * FROM x": "writes inside",
         f"SELECT * FROM users WHERE email = ('{secret}' +": "not understood",
+        "SELECT 1 FROM users u, orders u WHERE u.id = 5": "ambiguous",
         f"SELECT * FROM users WHERE id = ARRAY['{secret}']": "42883",
     }
     advice = ask(reader, [Entry(statement, 1, ()) for statement in statements])
@@ -301,6 +302,16 @@ def test_what_cannot_be_analysed_is_said(reader: str) -> None:
     assert len(advice.unanalysed) == len(statements)
     assert [reason for reason in statements.values() if reason not in reasons] == []
     assert secret not in repr(advice)
+
+
+def test_a_lost_connection_is_said(reader: str, shop: str) -> None:
+    """It is no reason of the statement's, so there is no advice at all."""
+    with closing(open_database(reader)) as database:
+        assert database.connection is not None
+        run(shop, f"SELECT pg_terminate_backend({database.connection.info.backend_pid})")
+        statements = workload_of([Sighting("SELECT 1 FROM users WHERE email = 'x'")], "postgres")
+        with pytest.raises(AdviceError, match="was lost"):
+            advise(statements, database.prover)
 
 
 def test_a_workload_cannot_smuggle_a_second_statement_in(reader: str, shop: str) -> None:
