@@ -67,7 +67,7 @@ audit: $(READY)  ## Look for values that get out, in 200 times as many made-up s
 
 audit-advice: $(READY)  ## Build every index that is suggested for 400,000 orders, and compare with what was promised.
 	@tests/install.sh
-	@$(BIN)/python tests/postgres/audit_advice.py $(ARGS)
+	@$(BIN)/python tests/advise/audit.py $(ARGS)
 
 docs: $(READY)  ## Write everything that is generated from semconv/registry.
 	$(BIN)/python semconv/generate.py

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from otel_dbmon.advise.advice import Advice, advise
 from otel_dbmon.advise.database import Database, open_database
-from otel_dbmon.advise.model import MAX_PER_TABLE, MIN_SAVING, Prover, Unanalysed
+from otel_dbmon.advise.model import MAX_PER_TABLE, MIN_SAVING, AdviceError, Prover, Unanalysed
 from otel_dbmon.advise.sources import from_file, from_prometheus, read_text
 from otel_dbmon.advise.workload import Sighting, workload_of
 
@@ -62,9 +62,13 @@ def ask(request: Request, show: Callable[[Advice, Prover], None]) -> Advice:
 
 def _workload(request: Request, database: Database) -> tuple[list[Sighting], list[Unanalysed]]:
     dialect = database.prover.dialect
-    texts = [
-        sighting for path in request.files for sighting in from_file(str(path), read_text(path), dialect)
-    ] or database.remembered()
+    texts: list[Sighting] = []
+    for path in request.files:
+        texts += from_file(str(path), read_text(path), dialect)
+    if not request.files:
+        texts = database.remembered()
+    elif not texts:
+        raise AdviceError("the files hold no statement")
     if not request.prometheus:
         return texts, []
     return from_prometheus(request.prometheus, request.period, texts, dialect)

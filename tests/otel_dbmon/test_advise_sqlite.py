@@ -168,6 +168,13 @@ def test_sqlite_remembers_no_statements(shop: Path, capsys: pytest.CaptureFixtur
     assert "--file" in capsys.readouterr().err
 
 
+def test_a_file_without_a_statement_is_said(shop: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Rather than that there is nothing to do."""
+    (tmp_path / "empty.sql").write_text("-- nothing yet\n")
+    assert main(["advise", str(shop), "--file", str(tmp_path / "empty.sql")]) == 1
+    assert "no statement" in capsys.readouterr().err
+
+
 @pytest.fixture
 def publisher(monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
     """One on a free port."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "otel_dbmon")]
+sys.path[:0] = [str(Path(__file__).parents[1] / room) for room in (".", "postgres", "otel_dbmon")]
 
 from advising import ask, build_and_time, make_shop, score, workload  # noqa: E402
 from cluster import PostgreSQL  # noqa: E402

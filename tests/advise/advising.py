@@ -1,4 +1,4 @@
-"""Makes the shop of ``advice/shop.sql`` in a database, has its workload advised on, and compares with what is known."""
+"""Makes the shop of ``shop.sql`` in a database, has its workload advised on, and compares with what is known."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from otel_dbmon.advise.postgres import Postgres, connect
 from otel_dbmon.advise.workload import Sighting, workload_of
 from otel_dbmon_processors.analysis import analyze
 
-FOLDER = Path(__file__).parent / "advice"
+FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Entry:
 
 
 def workload() -> list[Entry]:
-    """The statements of ``advice/workload.yaml``."""
+    """The statements of ``workload.yaml``."""
     entries = yaml.safe_load((FOLDER / "workload.yaml").read_text())
     return [
         Entry(

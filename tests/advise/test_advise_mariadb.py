@@ -7,10 +7,18 @@ from contextlib import closing
 
 import pymysql
 import pytest
+from cluster import MariaDB, private
 
 from otel_dbmon.advise.advice import Advice, advise
 from otel_dbmon.advise.database import open_database
 from otel_dbmon.advise.workload import Sighting, workload_of
+
+
+@pytest.fixture(scope="module")
+def mariadb() -> Iterator[str]:
+    """The URL of a MariaDB of these tests' own."""
+    with private(MariaDB) as server:
+        yield server.url
 
 
 @pytest.fixture(scope="module")
