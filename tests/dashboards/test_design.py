@@ -141,9 +141,10 @@ def test_the_link_to_traces_is_a_search() -> None:
     (url,) = {url for page in pages().values() for url in _values(page["panels"], "url") if "/explore" in url}
     panes = json.loads(unquote(re.search(r"panes=(.+)$", urlsplit(url).query).group(1)))  # type: ignore[union-attr]
     (pane,) = panes.values()
-    assert pane["datasource"] in {source["uid"] for source in SOURCES if source["type"] == "jaeger"}
+    assert pane["datasource"] in {source["uid"] for source in SOURCES if source["type"] == "tempo"}
     (query,) = pane["queries"]
-    assert query["tags"] == "dbmon.query.fingerprint=${__data.fields.fingerprint:percentencode}"
+    assert query["queryType"] == "traceql"
+    assert 'span.dbmon.query.fingerprint="${__data.fields.fingerprint:percentencode}"' in query["query"]
 
 
 def test_exemplars_lead_to_the_trace_store() -> None:

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import quote
 
 from boards.panels import Link
-from otel_dbmon_semconv.attributes import DBMON_QUERY_FINGERPRINT
+from otel_dbmon_semconv.attributes import DBMON_QUERY_FINGERPRINT, SERVICE_NAME
 
 SERVICE_PAGE: Final = "dbmon-service"
 #: The data source's uid in provisioning/datasources.
@@ -27,13 +27,8 @@ OF_PATTERN: Final = Link(
 
 def _explore() -> str:
     """Explore's address with a search for the spans of one pattern; Grafana fills in what stands in braces."""
-    query = {
-        "refId": "A",
-        "queryType": "search",
-        "service": "SERVICE",
-        "tags": f"{DBMON_QUERY_FINGERPRINT}=FINGERPRINT",
-        "limit": 20,
-    }
+    spans = f'{{span.{DBMON_QUERY_FINGERPRINT}="FINGERPRINT" && resource.{SERVICE_NAME}="SERVICE"}}'
+    query = {"refId": "A", "queryType": "traceql", "query": spans, "limit": 20}
     pane = {"datasource": TRACES, "queries": [query], "range": {"from": "FROM", "to": "TO"}}
     panes = quote(json.dumps({"dbm": pane}, separators=(",", ":")))
     filled = {
