@@ -1,4 +1,6 @@
-"""Starts services under the real launcher and a real Prometheus that scrapes them, and answers queries of both kinds.
+"""Starts services under the real launcher and a real Prometheus, and answers queries of both kinds.
+
+Prometheus scrapes the services, or a real collector that they send to, as in production.
 
 Prometheus listens as `otel-dbmon deploy` has it: with TLS, to callers with a certificate and a password only; queries
 are put with the files that Grafana's provisioning names.
@@ -31,6 +33,7 @@ from otel_dbmon.deploy.credentials import create_secrets
 ROOT = Path(__file__).resolve().parents[2]
 LEDGER = Path(__file__).with_name("apps") / "ledger.py"
 SOURCES = ROOT / "collector-config" / "grafana" / "provisioning" / "datasources" / "otel-dbmon.yaml"
+GATEWAY = ROOT / "collector-config" / "collector" / "gateway.yaml"
 SECONDS = 20
 #: What Grafana would make of its variables for the time in which the fleet worked.
 GRAFANA = {
@@ -61,20 +64,27 @@ RULES = {
 class Fleet:
     """A context manager: when it is entered, all services have worked for a while; Prometheus runs until the end.
 
+    Args:
+        folder: Where its files go.
+        collector: The collector's program; without it, Prometheus scrapes the services themselves.
+
     Attributes:
         ended: When the work ended, seconds since the epoch.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, collector: Path | None = None) -> None:
         self._folder = folder
+        self._secrets = folder / "secrets"
+        self._collector = collector
         self._stack = ExitStack()
         self._shops: dict[int, Service] = {}
         self.ended = 0.0
 
     def __enter__(self) -> Fleet:
         ports = {name: free_port() for name in ("shop", "shop-2", "ledger", "leaver")}
+        create_secrets(self._secrets)
         with self._stack as stack:
-            self._start_prometheus(ports)
+            self._start_prometheus(self._scraped(ports))
             for name in ("shop", "shop-2"):
                 stack.enter_context(self._shop(name, ports[name]))
             ledger = self._ledger("ledger", ports["ledger"])
@@ -111,18 +121,59 @@ class Fleet:
         assert answer["status"] == "success", f"{answer.get('error')}: {parameters}"
         return answer["data"]
 
-    def _start_prometheus(self, ports: Mapping[str, int]) -> None:
+    def _scraped(self, ports: Mapping[str, int]) -> list[dict[str, Any]]:
+        """What Prometheus scrapes: each service, or the gateway, as collector-config/prometheus has it."""
+        if self._collector is None:
+            return [
+                {"job_name": name, "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
+                for name, port in ports.items()
+            ]
+        files = {"ca_file": "ca.pem", "cert_file": "prometheus.pem", "key_file": "prometheus.key"}
+        return [
+            {
+                "job_name": "gateway",
+                "honor_labels": True,
+                "scheme": "https",
+                "tls_config": {key: str(self._secrets / name) for key, name in files.items()},
+                "static_configs": [{"targets": [f"localhost:{self._start_gateway(self._collector)}"]}],
+            }
+        ]
+
+    def _start_gateway(self, program: Path) -> int:
+        """Start the collector with the gateway's configuration, and say where it is scraped."""
+        grpc, port = free_port(), free_port()
+        self._otlp = free_port()
+        # A process that has ended goes after a while; here it has to go soon.
+        overlay = self._folder / "overlay.yaml"
+        overlay.write_text(yaml.safe_dump({"exporters": {"prometheus": {"metric_expiration": "4s"}}}))
+        environment = {
+            **os.environ,
+            "DBMON_SECRETS": str(self._secrets),
+            "DBMON_STATE": str(self._folder / "state"),
+            "DBMON_OTLP_GRPC": f"127.0.0.1:{grpc}",
+            "DBMON_OTLP_HTTP": f"127.0.0.1:{self._otlp}",
+            "DBMON_SELF": f"https://localhost:{grpc}",
+            "DBMON_PROMETHEUS": f"127.0.0.1:{port}",
+            "DBMON_HEALTH": f"127.0.0.1:{free_port()}",
+        }
+        log = self._stack.enter_context((self._folder / "collector.log").open("wb"))
+        process = subprocess.Popen(
+            [program, f"--config={GATEWAY}", f"--config={overlay}"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+        self._stack.callback(_stop, process)
+        return port
+
+    def _start_prometheus(self, scraped: list[dict[str, Any]]) -> None:
         program, port = need("prometheus"), free_port()
-        secrets = self._folder / "secrets"
-        create_secrets(secrets)
         (self._folder / "rules.yml").write_text(yaml.safe_dump(RULES))
         config = {
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": ["rules.yml", str(ROOT / "collector-config" / "prometheus" / "rules" / "*.yml")],
-            "scrape_configs": [
-                {"job_name": name, "static_configs": [{"targets": [f"127.0.0.1:{service}"]}]}
-                for name, service in ports.items()
-            ],
+            "scrape_configs": scraped,
         }
         (self._folder / "prometheus.yml").write_text(yaml.safe_dump(config))
         command = [
@@ -130,19 +181,20 @@ class Fleet:
             f"--config.file={self._folder / 'prometheus.yml'}",
             f"--storage.tsdb.path={self._folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{port}",
-            f"--web.config.file={secrets / 'web' / 'prometheus.yml'}",
+            f"--web.config.file={self._secrets / 'web' / 'prometheus.yml'}",
+            "--enable-feature=exemplar-storage",
         ]
         log = self._stack.enter_context((self._folder / "prometheus.log").open("wb"))
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._stack.callback(_stop, process)
-        self._connect(port, secrets, process)
+        self._connect(port, process)
 
-    def _connect(self, port: int, secrets: Path, process: subprocess.Popen[bytes]) -> None:
+    def _connect(self, port: int, process: subprocess.Popen[bytes]) -> None:
         """Open the connection that Grafana would, with the files that its provisioning names."""
         source = next(
             found for found in yaml.safe_load(SOURCES.read_text())["datasources"] if found["type"] == "prometheus"
         )
-        files = {key: secrets / _file(value) for key, value in source["secureJsonData"].items()}
+        files = {key: self._secrets / _file(value) for key, value in source["secureJsonData"].items()}
         context = ssl.create_default_context(cafile=str(files["tlsCACert"]))
         context.load_cert_chain(files["tlsClientCert"], files["tlsClientKey"])
         login = f"{source['basicAuthUser']}:{files['basicAuthPassword'].read_text()}"
@@ -164,7 +216,7 @@ class Fleet:
     def _shop(self, name: str, metrics_port: int) -> Service:
         folder, port = self._folder / name, free_port()
         folder.mkdir()
-        service = Service(folder, port, _environment(name, metrics_port))
+        service = Service(folder, port, self._environment(name, metrics_port))
         self._shops[port] = service
         return service
 
@@ -174,7 +226,7 @@ class Fleet:
         log = self._stack.enter_context((self._folder / f"{name}.log").open("wb"))
         return subprocess.Popen(
             [str(launcher), sys.executable, str(LEDGER), str(self._folder / f"{name}.db")],
-            env={**inherited, **_environment(name, metrics_port), "OTEL_DBMON_TOP_QUERIES": "3"},
+            env={**inherited, **self._environment(name, metrics_port), "OTEL_DBMON_TOP_QUERIES": "3"},
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
@@ -190,17 +242,26 @@ class Fleet:
             _end(leaver)
             time.sleep(SECONDS / 2)
 
-
-def _environment(name: str, metrics_port: int) -> dict[str, str]:
-    return {
-        "OTEL_SERVICE_NAME": name,
-        "OTEL_TRACES_EXPORTER": "none",
-        "OTEL_METRICS_EXPORTER": "none",
-        "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "sqlite3",
-        "OTEL_EXPORTER_PROMETHEUS_HOST": "127.0.0.1",
-        "OTEL_EXPORTER_PROMETHEUS_PORT": str(metrics_port),
-        "OTEL_DBMON_SLOW_QUERY_THRESHOLD": "15",
-    }
+    def _environment(self, name: str, metrics_port: int) -> dict[str, str]:
+        common = {
+            "OTEL_SERVICE_NAME": name,
+            "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "sqlite3",
+            "OTEL_EXPORTER_PROMETHEUS_HOST": "127.0.0.1",
+            "OTEL_EXPORTER_PROMETHEUS_PORT": str(metrics_port),
+            "OTEL_DBMON_SLOW_QUERY_THRESHOLD": "15",
+        }
+        if self._collector is None:
+            return {**common, "OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none"}
+        return {
+            **common,
+            "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"https://localhost:{self._otlp}",
+            "OTEL_EXPORTER_OTLP_CERTIFICATE": str(self._secrets / "ca.pem"),
+            # Where a machine has one, requests prefers it to what the exporter says.
+            "REQUESTS_CA_BUNDLE": str(self._secrets / "ca.pem"),
+            "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": str(self._secrets / "service.pem"),
+            "OTEL_EXPORTER_OTLP_CLIENT_KEY": str(self._secrets / "service.key"),
+        }
 
 
 def _file(reference: str) -> str:
