@@ -11,14 +11,15 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import sqlite3
 import ssl
 import subprocess
 import sys
 import time
 import urllib.parse
 from base64 import b64encode
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ class Fleet:
         self.ended = 0.0
 
     def __enter__(self) -> Fleet:
-        ports = {name: free_port() for name in ("shop", "shop-2", "ledger", "leaver")}
+        ports = {name: free_port() for name in ("shop", "shop-2", "ledger", "leaver", "advisor")}
         create_secrets(self._secrets)
         with self._stack as stack:
             self._start_prometheus(self._scraped(ports))
@@ -89,11 +90,13 @@ class Fleet:
                 stack.enter_context(self._shop(name, ports[name]))
             ledger = self._ledger("ledger", ports["ledger"])
             leaver = self._ledger("leaver", ports["leaver"])
+            advisor = self._advisor(ports["advisor"])
             self._work(leaver)
             self.ended = time.time()
             # The services stay up: what has just ended is stale to Prometheus.
             self._stack = stack.pop_all()
             self._stack.callback(_end, ledger)
+            self._stack.callback(_stop, advisor)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -221,11 +224,27 @@ class Fleet:
         return service
 
     def _ledger(self, name: str, metrics_port: int) -> subprocess.Popen[bytes]:
-        launcher = Path(sys.executable).with_name("opentelemetry-instrument")
+        command = ["opentelemetry-instrument", sys.executable, LEDGER, self._folder / f"{name}.db"]
+        return self._start(name, metrics_port, command)
+
+    def _advisor(self, metrics_port: int) -> subprocess.Popen[bytes]:
+        """Start what looks for indexes, on a table that lacks one."""
+        database, statements = self._folder / "advised.db", self._folder / "advised.sql"
+        with closing(sqlite3.connect(database)) as connection:
+            connection.execute("CREATE TABLE entries (id INTEGER PRIMARY KEY, account INTEGER, cents INTEGER)")
+            connection.executemany("INSERT INTO entries VALUES (?, ?, 1)", ((i, i % 500) for i in range(5000)))
+            connection.commit()
+        statements.write_text("SELECT cents FROM entries WHERE account = 7;")
+        publish = "prometheus" if self._collector is None else "otlp"
+        options = ["--file", statements, "--watch", "10", "--publish", publish, "--service", "ledger"]
+        return self._start("advisor", metrics_port, ["otel-dbmon", "advise", database, *options])
+
+    def _start(self, name: str, metrics_port: int, command: Sequence[object]) -> subprocess.Popen[bytes]:
+        program, *arguments = map(str, command)
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "COV_"))}
         log = self._stack.enter_context((self._folder / f"{name}.log").open("wb"))
         return subprocess.Popen(
-            [str(launcher), sys.executable, str(LEDGER), str(self._folder / f"{name}.db")],
+            [str(Path(sys.executable).with_name(program)), *arguments],
             env={**inherited, **self._environment(name, metrics_port), "OTEL_DBMON_TOP_QUERIES": "3"},
             stdin=subprocess.PIPE,
             stdout=log,
@@ -238,9 +257,19 @@ class Fleet:
             for port, service in self._shops.items():
                 service.wait_until_up()
                 visitors.enter_context(traffic(Shop(port)))
+            self._wait_for_all()
             time.sleep(SECONDS / 2)
             _end(leaver)
             time.sleep(SECONDS / 2)
+
+    def _wait_for_all(self) -> None:
+        """Return when Prometheus knows every service, however slow the machine is."""
+        deadline = time.monotonic() + 60
+        known = "count(count by (service) (database_query_duration_seconds_count))"
+        told = f"{known} == 4 and on () count(database_index_suggestions)"
+        while not self.ask("query", {"query": told})["result"]:
+            assert time.monotonic() < deadline, [path.read_text() for path in self._folder.glob("*.log")]
+            time.sleep(0.2)
 
     def _environment(self, name: str, metrics_port: int) -> dict[str, str]:
         common = {
@@ -276,6 +305,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
     process.terminate()
     try:
         process.wait(20)

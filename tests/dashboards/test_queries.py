@@ -10,8 +10,6 @@ import pytest
 from fleet import GRAFANA, SECONDS, Fleet
 from pages import Target, all_chosen, filled_in, pages, targets
 
-#: What nobody tells of yet, by the metric; each has to go as soon as somebody does.
-NOT_YET = ("database_index_suggestions",)
 #: Labels that only what went wrong has.
 RARE = {"stage"}
 _LEGEND = re.compile(r"\{\{(\w+)\}\}")
@@ -27,11 +25,7 @@ def _numbers(series: dict[str, Any]) -> list[float]:
     return [float(value) for _, value in series.get("values", [series.get("value")])]
 
 
-def _waits(target: Target) -> bool:
-    return any(name in target.expr for name in NOT_YET)
-
-
-@pytest.mark.parametrize("target", [found for found in targets() if not _waits(found)], ids=str)
+@pytest.mark.parametrize("target", targets(), ids=str)
 def test_a_query_has_an_answer(fleet: Fleet, target: Target) -> None:
     """With All chosen it gives series; none of their values is NaN or infinite, and none is negative."""
     series = _answer(fleet, target, all_chosen(pages()[target.page]))
@@ -50,7 +44,7 @@ def test_a_query_follows_the_choice_of_a_service(fleet: Fleet, target: Target) -
     assert all(math.isfinite(number) for found in series for number in _numbers(found))
 
 
-@pytest.mark.parametrize("target", [found for found in targets() if not _waits(found)], ids=str)
+@pytest.mark.parametrize("target", targets(), ids=str)
 def test_names_in_legends_and_links_are_labels(fleet: Fleet, target: Target) -> None:
     """A label that a legend, a column or a link takes a name from is there."""
     series = _answer(fleet, target, all_chosen(pages()[target.page]))
@@ -64,12 +58,6 @@ def test_names_in_legends_and_links_are_labels(fleet: Fleet, target: Target) -> 
             columns += [override["matcher"]["options"]] if found["id"] == "mappings" else []
     wanted |= {name for link in links for match in _LINKED.findall(link["url"]) for name in match if name}
     assert (wanted | set(columns)) - RARE <= present
-
-
-@pytest.mark.parametrize("target", [found for found in targets() if _waits(found)], ids=str)
-def test_what_is_excused_is_not_there_yet(fleet: Fleet, target: Target) -> None:
-    """A query that may stay empty does stay empty; once it does not, its metric is to be taken out of NOT_YET."""
-    assert _answer(fleet, target, all_chosen(pages()[target.page])) == []
 
 
 @pytest.mark.parametrize("uid", pages())

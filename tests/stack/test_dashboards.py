@@ -20,7 +20,6 @@ from test_queries import (  # noqa: F401 - pytest runs what it finds here
     test_alerts_are_marked,
     test_choices_are_offered,
     test_names_in_legends_and_links_are_labels,
-    test_what_is_excused_is_not_there_yet,
 )
 
 
