@@ -10,6 +10,7 @@ from hashlib import blake2b
 
 _QUOTES = frozenset('"`[')
 _QUOTED = re.compile(r'"[^"]*"|`[^`]*`|\[[^\[\]]*\]')
+_AT_QUOTED = re.compile(f"({_QUOTED.pattern})")
 _PARAMETER = re.compile(r"[:@$%](?<!\S.)(?:(?<=[:@])\w+|(?<=\$)\d+|(?<=%)(?:\(\w+\))?s)(?!\S)")
 _LIST = re.compile(r"\?(?: , \?(?! ::))+")
 # SQLAlchemy writes the type behind each parameter that goes to PostgreSQL: IN ($1::INTEGER, $2::INTEGER).
@@ -22,7 +23,7 @@ def fingerprint_of(words: list[str]) -> str:
     """The name of a statement's pattern, the same in every process and on every machine."""
     text = " ".join(words)
     if ('"' in text or "`" in text or "[" in text) and _has_cased_names(text):
-        text = " ".join(map(_lower, words))
+        text = _lower_outside_quotes(text) if " [ " not in f" {text} " else " ".join(map(_lower, words))
     else:
         text = text.lower()
     if "$" in text or ":" in text or "@" in text or "%" in text:
@@ -41,6 +42,13 @@ def _has_cased_names(text: str) -> bool:
     parts = text.replace("`", '"').replace("[", '"').replace("]", '"').split('"')
     names = "".join(parts[1::2])
     return names != names.lower()
+
+
+def _lower_outside_quotes(text: str) -> str:
+    parts = _AT_QUOTED.split(text)
+    # Every other part is a quoted name.
+    parts[::2] = map(str.lower, parts[::2])
+    return "".join(parts)
 
 
 def _lower(word: str) -> str:

@@ -24,6 +24,7 @@ _PREFIXED = re.compile(r"\?(?<=[\w&]\?)")
 # N'..', E'..', B'..', X'..', U&'..', Q'..' and MySQL's _charset'..': what the lexer left of them stands before a `?`.
 _PREFIX = re.compile(r"(?<![\w$@:.?&])(?:(?:[uU]&)*(?:[nN]?[qQ]|[nNeEbBxX]|_\w+)|(?:[uU]&)+)\Z")
 _LONGEST_PREFIX = 40
+_ONE_LETTER_PREFIXES = frozenset("nNeEbBxX")
 _POINT = re.compile(r"\.(?<![\w\"`\])?.]\.)(?=\?)")
 _SIGNED = re.compile(r"\?(?:(?<=[-+]\?)|(?<=[-+] \?))")
 _ATTACHED = re.compile(r"\?(?:(?<=[\w&+.-]\?)|(?<=[-+] \?))")
@@ -149,6 +150,11 @@ def _without_prefixes(text: str) -> str:
     position = 0
     for placeholder in _PREFIXED.finditer(text):
         end = placeholder.start()
+        if text[end - 1] in _ONE_LETTER_PREFIXES and text[max(position, end - 2)] in " (,=":
+            # By far the most of them.
+            pieces.append(text[position : end - 1])
+            position = end
+            continue
         start = max(position, end - _LONGEST_PREFIX)
         prefix = _PREFIX.search(text[start:end])
         # At the very start of what is looked at it may be the end of something longer.
