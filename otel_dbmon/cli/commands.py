@@ -16,6 +16,7 @@ from otel_dbmon.cli.advise import advise
 from otel_dbmon.cli.deploy import deploy
 from otel_dbmon.cli.jsonlines import answer_stdin, as_fields
 from otel_dbmon.cli.screen import grid, plain, show
+from otel_dbmon.cli.verify import verify
 from otel_dbmon.settings import load
 from otel_dbmon_processors.analysis import analyze as analyze_statement
 from otel_dbmon_processors.dialects import DIALECTS, UNKNOWN, dialect_for
@@ -165,3 +166,4 @@ def demo(serve: bool, duration: float, output: Path, port: int) -> int:
 
 commands.add_command(advise)
 commands.add_command(deploy)
+commands.add_command(verify)

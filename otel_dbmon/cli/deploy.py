@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -10,7 +12,18 @@ import click
 _OUTPUT = Path("otel-dbmon-stack")
 _LAST_PHASE = 100
 _LIBRARIES = ("bcrypt", "cryptography", "jsonschema", "packaging", "requests", "ruamel", "tomlkit")
-MISSING_EXTRA = 'It needs the "deploy" extra: pip install "otel-dbmon[deploy]"'
+_MISSING_EXTRA = 'It needs the "deploy" extra: pip install "otel-dbmon[deploy]"'
+
+
+@contextmanager
+def needs_extra() -> Iterator[None]:
+    """Say which extra brings what cannot be imported."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _LIBRARIES:
+            raise
+        raise click.UsageError(_MISSING_EXTRA) from None
 
 
 def _phase(_context: click.Context, _parameter: click.Parameter, value: str) -> int:
@@ -92,12 +105,8 @@ def deploy(
     rules, dashboards, certificates and passwords to the output folder. Shows what it would do, unless told to --apply;
     twice changes nothing; --rollback undoes it.
     """
-    try:
+    with needs_extra():
         from otel_dbmon.deploy import command
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _LIBRARIES:
-            raise
-        raise click.UsageError(MISSING_EXTRA) from None
     if schema:
         click.echo(json.dumps(command.schema(), indent=2))
         return 0
