@@ -43,8 +43,19 @@ def _settings(target: Target) -> Result:
         problems.append(warning(detail, "set it, or let `otel-dbmon deploy` do it"))
     elif target.otlp.startswith("http://"):
         problems.append(warning(f"{target.otlp} is not encrypted", "use https:// with the stack's certificates"))
+    problems += _overriding_bundles(target)
     changed = [entry.name for entry in load(target.environment).entries() if entry.source == "environment"]
     return worst(problems, f"every value is used as given ({len(changed)} differ from the defaults)")
+
+
+def _overriding_bundles(target: Target) -> Iterator[Result]:
+    """Variables that the HTTP library of the exporter puts above the certificate that the exporter is given."""
+    if not target.environment.get("OTEL_EXPORTER_OTLP_CERTIFICATE") and target.secrets is None:
+        return
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        if target.environment.get(name):
+            detail = f"{name} is set, and replaces the authority that OTEL_EXPORTER_OTLP_CERTIFICATE names"
+            yield warning(detail, f"unset {name} for the service, or put the stack's ca.pem into that bundle")
 
 
 def _certificates(target: Target) -> Result:

@@ -118,11 +118,11 @@ def _credentials(target: Target, otlp: str) -> dict[str, str]:
 def _environment(target: Target, canary: str, **own: str) -> dict[str, str]:
     """The service's environment, impatient and under a name of its own."""
     return {
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "5",
         **target.environment,
         "OTEL_SERVICE_NAME": SERVICE,
         "OTEL_TRACES_SAMPLER": "always_on",
         "OTEL_METRIC_EXPORT_INTERVAL": "60000",
-        "OTEL_EXPORTER_OTLP_TIMEOUT": "5",
         "OTEL_LOGS_EXPORTER": "none",
         "OTEL_DBMON_PROMETHEUS": "false",
         "NO_PROXY": "localhost,127.0.0.1",
