@@ -19,7 +19,9 @@ Services join the network `otel-dbmon-services`, which has no way out; telemetry
 their own. Start each service again, with its new dependency installed. Containers of the stack run as the owner of
 `secrets/` and write below `data/`.""",
     "kubernetes": """\
-    kubectl apply -k .                          # the stack, in the namespace that kustomization.yaml names
+    docker build -f kubernetes/autoinstrumentation.dockerfile -t otel-dbmon-autoinstrumentation:0.1.0 .
+    kubectl label namespace NAMESPACE otel-dbmon/monitored=true     # each namespace of services
+    kubectl apply -k .                                              # the stack
 
 The OpenTelemetry operator has to be in the cluster. A service needs no change of its image: the operator puts
 otel-dbmon into its pods, once `kubernetes/services/<service>.yaml` is applied to its Deployment:

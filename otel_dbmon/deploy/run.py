@@ -78,7 +78,7 @@ def make_plan(options: Options, journal: Journal) -> Plan:
     plans = [_service_plan(service, options, secrets) for service in inventory.services if service.phase <= phase]
     changes = [found for plan in plans for found in plan.additions.changes]
     changes += _overrides(plans, secrets)
-    stack, left = plan_stack(output, options.target, journal, options.overwrite)
+    stack, left = plan_stack(output, inventory, options.target, journal, options.overwrite)
     changes += stack
     domains = (*inventory.domains, f"{inventory.namespace}.svc", f"{inventory.namespace}.svc.cluster.local")
     try:

@@ -1,6 +1,6 @@
 """Takes the output folder and the kind of platform, gives the files of the stack that are to be there.
 
-They are those of `collector-config`, unchanged: a stack is read where it was written, and a release brings new ones.
+They are those of `collector-config`, and what ties them together on a platform; a release brings new ones.
 What a person edited in the output folder is kept.
 """
 
@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from otel_dbmon.deploy.changes import PUBLIC, Change, change
+from otel_dbmon.deploy.inventory import Inventory
 from otel_dbmon.deploy.journal import Journal, digest
+from otel_dbmon.deploy.kustomization import kustomization
 from otel_dbmon.deploy.problems import DeployError
 from otel_dbmon.deploy.service.additions import Note
 
@@ -20,6 +22,9 @@ _SUFFIXES = {".yaml", ".yml", ".json", ".tmpl", ".conf", ".sql", ".sh", ".md", "
 #: Folders that are for building and generating, not for running.
 _WORKSHOP = {"builder", "boards"}
 _EXECUTABLE = 0o755
+#: Services of compose.yaml that keep something.
+_KEEPERS = ("agent", "gateway", "prometheus", "alertmanager", "grafana", "postgres", "postgres-agent")
+_INSTRUMENTATION = "kubernetes/instrumentation.yaml"
 
 
 def find_templates() -> Path:
@@ -35,23 +40,23 @@ def find_templates() -> Path:
     raise DeployError("the stack's files are not in this installation of otel-dbmon")
 
 
-def plan_stack(output: Path, target: str, journal: Journal, overwrite: bool) -> tuple[list[Change], list[Note]]:
+def plan_stack(
+    output: Path, inventory: Inventory, target: str, journal: Journal, overwrite: bool
+) -> tuple[list[Change], list[Note]]:
     """The files of a stack.
 
     Args:
         output: Where they go.
+        inventory: What is monitored, and in which namespaces.
         target: One of ``TARGETS``.
         journal: Knows what was written there, and so what a person has edited since.
         overwrite: Whether such files lose their edits.
     """
-    wanted = [
-        change(output / name, content, _EXECUTABLE if name.endswith(".sh") else PUBLIC)
-        for name, content in _files(find_templates(), target)
-    ]
-    if target == "compose":
-        wanted.append(change(output / ".env", _compose_environment()))
+    files = dict(_files(find_templates(), target))
+    files = _for_kubernetes(files, inventory) if target == "kubernetes" else _for_compose(files)
     changes, notes = [], []
-    for found in wanted:
+    for name, content in files.items():
+        found = change(output / name, content, _EXECUTABLE if name.endswith(".sh") else PUBLIC)
         is_foreign = found.before is not None and journal.wrote(found.path) != digest(found.before)
         if found.is_needed and is_foreign and not overwrite:
             text = "not written by this command or edited since, so it stays (--overwrite replaces it)"
@@ -71,9 +76,36 @@ def _files(templates: Path, target: str) -> Iterator[tuple[str, bytes]]:
         if platform not in TARGETS:
             yield name.as_posix(), path.read_bytes()
         elif platform == target:
-            # What ties a platform's files together names all others, so it stands above them.
-            is_top = target == "compose" or name.name == "kustomization.yaml"
-            yield name.relative_to(platform).as_posix() if is_top else name.as_posix(), path.read_bytes()
+            # A compose file names all others, so it stands above them.
+            shown = name.relative_to(platform) if target == "compose" else name
+            yield shown.as_posix(), path.read_bytes()
+
+
+def _for_compose(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Beside the files: who the containers run as, and folders that belong to that user and not to Docker's."""
+    folders = {f"data/{name}/.keep": b"" for name in _KEEPERS}
+    return {**files, **folders, ".env": _compose_environment().encode()}
+
+
+def _for_kubernetes(files: dict[str, bytes], inventory: Inventory) -> dict[str, bytes]:
+    """In the inventory's namespaces, and tied together."""
+    result = {}
+    of_services = sorted({service.namespace for service in inventory.services})
+    for name, content in files.items():
+        text = content.replace(b"monitoring", inventory.namespace.encode()) if _is_manifest(name) else content
+        if name != _INSTRUMENTATION:
+            result[name] = text
+            continue
+        for namespace in of_services:
+            own = text.replace(b"namespace: services", f"namespace: {namespace}".encode())
+            result[f"kubernetes/instrumentation-{namespace}.yaml"] = own
+    manifests = [name for name in result if _is_manifest(name)]
+    result["kustomization.yaml"] = kustomization(result, manifests, inventory.namespace, of_services).encode()
+    return result
+
+
+def _is_manifest(name: str) -> bool:
+    return name.startswith("kubernetes/") and name.endswith(".yaml")
 
 
 def _compose_environment() -> str:

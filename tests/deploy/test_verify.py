@@ -282,3 +282,14 @@ def test_a_wrong_call(
     monkeypatch.chdir(tmp_path)
     assert main(["verify", *arguments]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_the_compliance_page_names_checks_that_exist() -> None:
+    """Every name in its column of evidence is that of a check, and every check that can be evidence is on it."""
+    page = (Path(__file__).parents[2] / "docs" / "compliance.md").read_text(encoding="utf-8")
+    rows = [line.split("|") for line in page.splitlines() if line.startswith(("| GDPR", "| SOC 2", "| HIPAA"))]
+    named = {name for row in rows for name in re.findall(r"`([a-z-]+\*?)`", row[3])}
+    names = {check.name for check in CHECKS}
+    assert len(rows) > 20
+    for name in named:
+        assert name in names or (name.endswith("*") and any(one.startswith(name[:-1]) for one in names)), name
