@@ -35,6 +35,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LEDGER = Path(__file__).with_name("apps") / "ledger.py"
 SOURCES = ROOT / "collector-config" / "grafana" / "provisioning" / "datasources" / "otel-dbmon.yaml"
 GATEWAY = ROOT / "collector-config" / "collector" / "gateway.yaml"
+#: What needs a store to send to has a queue; here nobody is there.
+STORE = GATEWAY.with_name("trace-store.yaml")
 SECONDS = 20
 #: What Grafana would make of its variables for the time in which the fleet worked.
 GRAFANA = {
@@ -70,6 +72,7 @@ class Fleet:
         collector: The collector's program; without it, Prometheus scrapes the services themselves.
 
     Attributes:
+        has_collector: Whether a collector stands between services and Prometheus.
         ended: When the work ended, seconds since the epoch.
     """
 
@@ -77,6 +80,7 @@ class Fleet:
         self._folder = folder
         self._secrets = folder / "secrets"
         self._collector = collector
+        self.has_collector = collector is not None
         self._stack = ExitStack()
         self._shops: dict[int, Service] = {}
         self.ended = 0.0
@@ -146,9 +150,15 @@ class Fleet:
         """Start the collector with the gateway's configuration, and say where it is scraped."""
         grpc, port = free_port(), free_port()
         self._otlp = free_port()
-        # A process that has ended goes after a while; here it has to go soon.
+        # A process that has ended goes after a while, and a gateway tells of itself now and then; here both is soon.
         overlay = self._folder / "overlay.yaml"
-        overlay.write_text(yaml.safe_dump({"exporters": {"prometheus": {"metric_expiration": "4s"}}}))
+        own = yaml.safe_load(GATEWAY.read_text(encoding="utf-8"))["service"]["telemetry"]["metrics"]
+        own["readers"][0]["periodic"]["interval"] = 1000
+        settings = {
+            "exporters": {"prometheus": {"metric_expiration": "4s"}},
+            "service": {"telemetry": {"metrics": {"readers": own["readers"]}}},
+        }
+        overlay.write_text(yaml.safe_dump(settings))
         environment = {
             **os.environ,
             "DBMON_SECRETS": str(self._secrets),
@@ -157,11 +167,12 @@ class Fleet:
             "DBMON_OTLP_HTTP": f"127.0.0.1:{self._otlp}",
             "DBMON_SELF": f"https://localhost:{grpc}",
             "DBMON_PROMETHEUS": f"127.0.0.1:{port}",
+            "DBMON_TRACE_STORE": f"127.0.0.1:{free_port()}",
             "DBMON_HEALTH": f"127.0.0.1:{free_port()}",
         }
         log = self._stack.enter_context((self._folder / "collector.log").open("wb"))
         process = subprocess.Popen(
-            [program, f"--config={GATEWAY}", f"--config={overlay}"],
+            [program, *(f"--config={path}" for path in (GATEWAY, STORE, overlay))],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -14,8 +14,8 @@ from pages import Target, pages, panels, targets
 
 #: Units that we use, all of Grafana's own list.
 UNITS = {"bytes", "cps", "locale", "none", "ops", "percentunit", "s", "short"}
-#: Series about Prometheus: job and instance name what it scrapes there, not the process that the page is about.
-ABOUT_PROMETHEUS = ("ALERTS", "up", "scrape_")
+#: Series about Prometheus and collectors: job and instance are not those of a process that the page is about.
+ABOUT_OTHERS = ("ALERTS", "up", "scrape_", "otelcol_")
 _SELECTOR = re.compile(r"(?<![\w$:])([a-zA-Z_:][\w:]*)\{([^{}]*)\}(\[[^\]]*\])?")
 _RANGED = re.compile(r"\b(rate|irate|increase)\([a-z_]+\{[^{}]*\}\[([^\]]*)\]")
 
@@ -118,7 +118,7 @@ def test_target_rate_interval_rule(target: Target) -> None:
 def test_target_job_and_instance_rules(target: Target) -> None:
     """Each selector follows the choice of jobs and of instances."""
     for name, matchers, _ in _SELECTOR.findall(target.expr):
-        if not name.startswith(ABOUT_PROMETHEUS):
+        if not name.startswith(ABOUT_OTHERS):
             assert {'job=~"$job"', 'instance=~"$instance"'} <= set(matchers.split(","))
 
 

@@ -21,6 +21,11 @@ def _answer(fleet: Fleet, target: Target, chosen: dict[str, str]) -> list[dict[s
     return fleet.instant(expr) if target.data["instant"] else fleet.range(expr)
 
 
+def _is_about_absent(fleet: Fleet, target: Target) -> bool:
+    """Whether it asks about collectors where there is none; tests/stack has one, and then it must have an answer."""
+    return "otelcol_" in target.expr and not fleet.has_collector
+
+
 def _numbers(series: dict[str, Any]) -> list[float]:
     return [float(value) for _, value in series.get("values", [series.get("value")])]
 
@@ -29,6 +34,9 @@ def _numbers(series: dict[str, Any]) -> list[float]:
 def test_a_query_has_an_answer(fleet: Fleet, target: Target) -> None:
     """With All chosen it gives series; none of their values is NaN or infinite, and none is negative."""
     series = _answer(fleet, target, all_chosen(pages()[target.page]))
+    if _is_about_absent(fleet, target):
+        assert series == []
+        return
     assert series
     numbers = [number for found in series for number in _numbers(found)]
     assert all(map(math.isfinite, numbers))
@@ -47,6 +55,8 @@ def test_a_query_follows_the_choice_of_a_service(fleet: Fleet, target: Target) -
 @pytest.mark.parametrize("target", targets(), ids=str)
 def test_names_in_legends_and_links_are_labels(fleet: Fleet, target: Target) -> None:
     """A label that a legend, a column or a link takes a name from is there."""
+    if _is_about_absent(fleet, target):
+        return
     series = _answer(fleet, target, all_chosen(pages()[target.page]))
     present = set().union(*(found["metric"] for found in series))
     wanted = set(_LEGEND.findall(target.data.get("legendFormat", "")))

@@ -30,3 +30,23 @@ ALERTS: Final = Foreign("ALERTS")
 UP: Final = Foreign("up")
 SCRAPE_DURATION: Final = Foreign("scrape_duration_seconds")
 SCRAPE_SAMPLES: Final = Foreign("scrape_samples_scraped")
+
+# The collector, by the signals that it passes on: spans, and the points of metrics.
+COLLECTOR_ACCEPTED: Final = {
+    "spans": Foreign("otelcol_receiver_accepted_spans_total"),
+    "points": Foreign("otelcol_receiver_accepted_metric_points_total"),
+}
+COLLECTOR_REFUSED: Final = {
+    "spans": Foreign("otelcol_receiver_refused_spans_total"),
+    "points": Foreign("otelcol_receiver_refused_metric_points_total"),
+}
+COLLECTOR_SEND_FAILED: Final = {
+    "spans": Foreign("otelcol_exporter_send_failed_spans_total"),
+    "points": Foreign("otelcol_exporter_send_failed_metric_points_total"),
+}
+COLLECTOR_ENQUEUE_FAILED: Final = {
+    "spans": Foreign("otelcol_exporter_enqueue_failed_spans_total"),
+    "points": Foreign("otelcol_exporter_enqueue_failed_metric_points_total"),
+}
+COLLECTOR_QUEUE_SIZE: Final = Foreign("otelcol_exporter_queue_size")
+COLLECTOR_QUEUE_CAPACITY: Final = Foreign("otelcol_exporter_queue_capacity")

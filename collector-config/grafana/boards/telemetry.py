@@ -7,8 +7,22 @@ from typing import Final
 from boards import links
 from boards.dashboard import Dashboard, Row, Variable
 from boards.panels import Panel, Query, Told, figure, ranking, trend
-from boards.promql import RANGE, Scope, number, ratio, total, worst
-from boards.series import ALERTS, INSTANCE, JOB, SCRAPE_DURATION, SCRAPE_SAMPLES, UP
+from boards.promql import RANGE, RATE, Scope, number, ratio, total, worst
+from boards.series import (
+    ALERTS,
+    COLLECTOR_ACCEPTED,
+    COLLECTOR_ENQUEUE_FAILED,
+    COLLECTOR_QUEUE_CAPACITY,
+    COLLECTOR_QUEUE_SIZE,
+    COLLECTOR_REFUSED,
+    COLLECTOR_SEND_FAILED,
+    INSTANCE,
+    JOB,
+    SCRAPE_DURATION,
+    SCRAPE_SAMPLES,
+    UP,
+    Foreign,
+)
 from otel_dbmon_semconv.attributes import LABEL_SERVICE, LABEL_STAGE, LABEL_WHAT, OTEL_METRIC_OVERFLOW
 from otel_dbmon_semconv.metrics import (
     DATABASE_QUERY_DURATION,
@@ -28,6 +42,7 @@ def dashboard() -> Dashboard:
     rows = (
         Row("Who reports", _reporting()),
         Row("What otel-dbmon lost or could not do", _losses()),
+        Row("Collectors", _collectors()),
         Row("Prometheus", _prometheus()),
     )
     return Dashboard(
@@ -164,6 +179,81 @@ def _losses() -> tuple[Panel, ...]:
             empty="none",
         ),
     )
+
+
+def _collectors() -> tuple[Panel, ...]:
+    # Not of a service's processes, so no choice at the top concerns them.
+    who = (JOB, INSTANCE)
+    accepted = COLLECTOR_ACCEPTED["points"].prometheus_name
+    lost = [
+        Query(
+            f"{_passing(metric)} or on (job, instance) 0 * {number(accepted, *who)}",
+            f"{{{{job}}}} {{{{instance}}}}: {what} {signal}",
+        )
+        for what, metrics in (
+            ("refused", COLLECTOR_REFUSED),
+            ("not sent", COLLECTOR_SEND_FAILED),
+            ("not queued", COLLECTOR_ENQUEUE_FAILED),
+        )
+        for signal, metric in metrics.items()
+    ]
+    return (
+        trend(
+            "What collectors take",
+            Told(
+                "Spans, and points of metrics, that each collector takes per second.",
+                "Follows the load; points follow the number of processes.",
+                "Nothing: services can't reach it. Look at their logs for the exporter's warning.",
+            ),
+            "cps",
+            *(
+                Query(_passing(metric), f"{{{{job}}}} {{{{instance}}}}: {signal}")
+                for signal, metric in COLLECTOR_ACCEPTED.items()
+            ),
+            width=8,
+            empty="no collector reports",
+        ),
+        trend(
+            "What collectors lose",
+            Told(
+                "Spans and points per second that a collector did not let in, gave up sending, or could not queue.",
+                "Zero, which is shown for each collector that reports.",
+                "Its log names the exporter and the reason; what was refused is sent again by who sent it.",
+                runbook="CollectorDropping",
+            ),
+            "cps",
+            *lost,
+            width=8,
+            empty="no collector reports",
+        ),
+        trend(
+            "Queues of collectors",
+            Told(
+                "How full the queue of each exporter is.",
+                "Near zero; it fills while a destination is away and empties afterwards.",
+                "Above 80 %: bring the destination back before the queue is full.",
+                runbook="CollectorQueueFilling",
+            ),
+            "percentunit",
+            Query(
+                worst(
+                    ratio(COLLECTOR_QUEUE_SIZE.prometheus_name, COLLECTOR_QUEUE_CAPACITY.prometheus_name),
+                    *who,
+                    "exporter",
+                    "data_type",
+                ),
+                "{{instance}} {{exporter}}: {{data_type}}",
+            ),
+            limits=(0.5, 0.8),
+            width=8,
+            most=1,
+            empty="no collector reports",
+        ),
+    )
+
+
+def _passing(metric: Foreign) -> str:
+    return total(f"rate({metric.prometheus_name}[{RATE}])", JOB, INSTANCE)
 
 
 def _prometheus() -> tuple[Panel, ...]:
