@@ -14,7 +14,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(UPGRADE)
 COMPILE = $(LOCK) pyproject.toml --all-extras
 
-.PHONY: help demo test collector prometheus stack-test lint format bench soak audit audit-advice docs lock clean
+.PHONY: help demo test collector prometheus stack-test lint format bench soak audit audit-advice audit-alerts docs lock clean
 
 help:  ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,10 @@ audit: $(READY)  ## Look for values that get out, in 200 times as many made-up s
 audit-advice: $(READY)  ## Build every index that is suggested for 400,000 orders, and compare with what was promised.
 	@tests/install.sh
 	@$(BIN)/python tests/advise/audit.py $(ARGS)
+
+audit-alerts: $(READY)  ## Let each part of the alert rules be wrong once; a case has to notice (5 minutes).
+	@tests/install.sh
+	@$(BIN)/python tests/alerts/mutate.py $(ARGS)
 
 docs: $(READY)  ## Write everything that is generated from semconv/registry.
 	$(BIN)/python semconv/generate.py

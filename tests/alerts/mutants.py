@@ -19,6 +19,7 @@ _TOKEN = re.compile(
       | (?P<operator>[=!]~|[=!<>]=|[-+*/<>=])""",
     re.VERBOSE,
 )
+#: What is the same either way, such as the unit of what a quantile is taken of, is a constant.
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 #: What stands for what: never an equal, always something that somebody might write.
 _OTHERS = {
@@ -76,7 +77,7 @@ def _others(match: re.Match[str]) -> Iterator[str]:
     elif kind == "text":
         words = token.strip('"').split("|")
         yield from (f'"{"|".join(left)}"' for left in (_each_left_out(words) if len(words) > 1 else [["other"]]))
-    else:
+    elif kind != "constant":
         yield from _OTHERS.get(token, ())
 
 
