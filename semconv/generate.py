@@ -1,7 +1,7 @@
-"""Reads registry/*.yaml and writes the constants, the reference pages and the tables in README.md.
+"""Reads registry/*.yaml and writes the constants, the reference pages and the tables in README.md; alerts likewise.
 
-Run ``python semconv/generate.py`` after every change of the registry, and with ``--check`` to learn, by exit status 1
-and a unified diff, that somebody forgot to.
+Run ``python semconv/generate.py`` after every change of the registry or a rule, and with ``--check`` to learn, by exit
+status 1 and a unified diff, that somebody forgot to.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 import sys
 from pathlib import Path
 
-from generator import markdown, python, registry
+from generator import alerts, markdown, python, registry
 from generator.entry import RegistryError
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -22,7 +22,9 @@ _END = re.compile(r"<!-- /generated(?::[a-z]+)? -->")
 
 def main(arguments: list[str] | None = None, root: Path = _ROOT) -> int:
     """Write or check the generated files under ``root``; return the exit status."""
-    parser = argparse.ArgumentParser(description="Generate constants and reference pages from semconv/registry.")
+    parser = argparse.ArgumentParser(
+        description="Generate constants and reference pages from the registry and the rules."
+    )
     parser.add_argument("--check", action="store_true", help="write nothing; fail with a diff where a file is stale")
     check = parser.parse_args(arguments).check
     try:
@@ -48,6 +50,9 @@ def generated(root: Path) -> dict[Path, str]:
     reference = root / "docs" / "reference"
     texts = {package / name: text for name, text in python.modules(names).items()}
     texts.update({reference / name: text for name, text in markdown.pages(names).items()})
+    rules = root / "collector-config" / "prometheus" / "rules"
+    if rules.is_dir():
+        texts[root / "docs" / "alerts.md"] = alerts.page(rules)
     readme = root / "README.md"
     if readme.exists():
         texts[readme] = _fill(readme, markdown.blocks(names))

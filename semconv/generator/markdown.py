@@ -39,7 +39,7 @@ def blocks(registry: Registry) -> dict[str, str]:
     """Map each name that a ``<!-- generated:NAME -->`` marker may give to the text that belongs there."""
     return {
         "settings": _settings_table(registry.settings),
-        "metrics": _table(
+        "metrics": table(
             ["Series", "Labels", "Meaning"],
             [
                 [_code(metric.prometheus_name), _codes(metric.attributes, prometheus=True), metric.brief]
@@ -85,7 +85,7 @@ def _settings_table(settings: Iterable[Setting]) -> str:
         declaration = setting.declaration
         default = _code(spell(declaration.default))
         rows.append([_code(declaration.name), _TYPES[declaration.type], default, declaration.brief])
-    return _table(["Variable", "Type", "Default", "Meaning"], rows)
+    return table(["Variable", "Type", "Default", "Meaning"], rows)
 
 
 def _metrics_page(registry: Registry) -> str:
@@ -136,7 +136,7 @@ def _attribute_table(attributes: Iterable[Attribute]) -> str:
         reserved = _RESERVED if attribute.reserved else ""
         meaning = " ".join(filter(None, [attribute.brief, attribute.note, _successor(attribute), reserved]))
         rows.append([name, type_, attribute.handling, meaning, _codes(attribute.examples), attribute.upstream or "own"])
-    return _table(["Name", "Type", "Handling", "Meaning", "Examples", "Source"], rows)
+    return table(["Name", "Type", "Handling", "Meaning", "Examples", "Source"], rows)
 
 
 def _successor(attribute: Attribute) -> str:
@@ -146,11 +146,12 @@ def _successor(attribute: Attribute) -> str:
 def _enum_table(enum: Enum) -> str:
     rows = [[_code(member.value), member.brief, _codes(member.formerly)] for member in enum.members]
     if any(member.formerly for member in enum.members):
-        return _table(["Value", "Meaning", "Also arrives as"], rows)
-    return _table(["Value", "Meaning"], [row[:2] for row in rows])
+        return table(["Value", "Meaning", "Also arrives as"], rows)
+    return table(["Value", "Meaning"], [row[:2] for row in rows])
 
 
-def _table(header: list[str], rows: Iterable[list[str]]) -> str:
+def table(header: list[str], rows: Iterable[list[str]]) -> str:
+    """A table of Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 

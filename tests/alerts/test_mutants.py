@@ -1,4 +1,4 @@
-"""A sample of what `make audit` does: rules that are wrong in one place are noticed by the cases."""
+"""A sample of what `make audit-alerts` does: rules that are wrong in one place are noticed by the cases."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from mutate import survivors
 from programs import need
 from rulebook import rules
 
-#: `make audit` takes all, for minutes.
+#: `make audit-alerts` takes all, for minutes.
 _EVERY = 40
 
 
