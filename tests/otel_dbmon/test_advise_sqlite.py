@@ -15,6 +15,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from launching import Arrived, labels
 
 from otel_dbmon.advise.advice import advise
 from otel_dbmon.advise.database import open_database
@@ -23,6 +24,7 @@ from otel_dbmon.advise.sources import from_file
 from otel_dbmon.advise.watch import Publisher
 from otel_dbmon.advise.workload import Sighting, workload_of
 from otel_dbmon.command import main
+from otel_dbmon.demo.receiver import Receiver
 
 SCHEMA = """
 CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT, country TEXT);
@@ -196,6 +198,21 @@ def test_what_is_no_longer_suggested_is_published_as_zero(shop: Path, publisher:
             assert f"{series} {expected}.0\n" in page.read().decode()
         with closing(sqlite3.connect(shop)) as connection:
             connection.execute("CREATE INDEX users_email ON users (email)" if expected else "SELECT 1")
+
+
+def test_suggestions_leave_by_otlp_as_well(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was found last is sent at the end, too."""
+    arrived = Arrived()
+    with Receiver(arrived.take) as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+        publisher = Publisher("user-svc", by_otlp=True)
+        assert publisher.start() is None
+        with closing(open_database(str(shop))) as database:
+            workload = workload_of([Sighting("SELECT * FROM users WHERE email = ?")], "sqlite")
+            publisher.publish(advise(workload, database.prover))
+        publisher.close()
+    (point,) = arrived.points("database.index.suggestions")
+    assert (labels(point), point.as_int) == ({"service": "user-svc", "table": "users"}, 1)
 
 
 def test_watching_publishes(shop: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_dbmon.advise.template import TemplateError, colon, dollar, template_of
@@ -38,6 +38,7 @@ def test_an_unknown_limit_is_said() -> None:
     assert (found.text(dollar), found.remarks) == ("SELECT * FROM t LIMIT 7", ("LIMIT taken to be 7",))
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_characters="'\x00"), max_size=30))
 def test_no_string_survives(value: str) -> None:
     """Whatever a string holds, the template is the same."""
@@ -46,6 +47,7 @@ def test_no_string_survives(value: str) -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.text("abc'\"$?%:;/*-()[]., \\123", max_size=40))
 def test_any_text_is_read_or_refused(text: str) -> None:
     """Nothing but our own error, and parameters counted without a gap."""
