@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,11 @@ from programs import UnavailableError, give_up
 
 from otel_dbmon.deploy.credentials import create_secrets
 
-sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("otel_dbmon", "postgres")]
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / folder) for folder in ("tests/otel_dbmon", "tests/postgres", "examples/shop")]
 
-BUILD = Path(__file__).parents[2] / "collector-config" / "builder" / "build.sh"
+os.environ.update(NO_PROXY="localhost,127.0.0.1", no_proxy="localhost,127.0.0.1")
+BUILD = ROOT / "collector-config" / "builder" / "build.sh"
 _NO_TOOLCHAIN = 3
 
 
@@ -38,3 +41,9 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     create_secrets(folder)
     (folder / "sentry_public_key").write_text("0123456789abcdef0123456789abcdef\n")
     return folder
+
+
+@pytest.fixture(scope="session")
+def prometheus3() -> Path:
+    """Prometheus 3; ``make prometheus`` builds it beforehand."""
+    return _built("prometheus")
