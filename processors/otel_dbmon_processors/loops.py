@@ -265,7 +265,13 @@ class Loops:
             if len(scope) >= _MAX_QUERIES:
                 self._give_up_latest(scope)
         entry = scope.setdefault(fingerprint, run)
-        return None if entry is run else self._repeat(scope, entry, run, observation, request)
+        if entry is run:
+            return None
+        if not parent_id and len(scope) == 1 and type(entry) is tuple:
+            # A script's one statement, again and again: without another one before them these are no pattern.
+            scope[fingerprint] = run
+            return None
+        return self._repeat(scope, entry, run, observation, request)
 
     def _repeat(
         self, scope: _Scope, entry: _Run | _Repeats, run: _Run, observation: Observation, request: Holder | None
@@ -290,6 +296,9 @@ class Loops:
 
     def _is_found(self, scope: _Scope, repeats: _Repeats, observation: Observation) -> bool:
         """Whether these repeats are a loop; they then know of which kind."""
+        if len(scope) == 1 and not (observation.parent_id and repeats.is_same):
+            # Nothing ran before them, and they are no duplicates.
+            return False
         has_source = _source_of(scope, repeats) is not None
         if repeats.is_same and (repeats.is_known or not _PARAMETERS(observation.statement)):
             # Without a parent it may be a worker that asks for work again and again.
