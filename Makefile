@@ -34,6 +34,7 @@ demo: $(READY)  ## Run the shop for 20 s and show what was seen (ARGS="--serve" 
 
 test: $(READY)  ## Build the wheel and test it on every interpreter there is, and on the oldest OpenTelemetry.
 	@tests/install.sh
+	@tests/sentry/spotlight/install.sh >/dev/null || echo "Without, the tests of Sentry are skipped." >&2
 	@$(BIN)/nox $(if $(SESSIONS),-s $(SESSIONS)) $(if $(ARGS),-- $(ARGS))
 
 collector:  ## Build our distribution of the OpenTelemetry Collector from Go modules, once, and print where it is.
@@ -89,6 +90,7 @@ lock: $(READY)  ## Lock the versions again (UPGRADE=--upgrade takes the newest).
 	$(COMPILE) --group test --constraints requirements/floor.in --output-file requirements/floor.txt
 	$(COMPILE) --group test --override requirements/newest.in --output-file requirements/newest.txt
 	@! grep -nE '://' requirements/*.txt
+	tests/sentry/spotlight/lock.sh
 
 clean:  ## Remove whatever the other targets made.
 	rm -rf $(VENV) .nox build dist .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

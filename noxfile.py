@@ -17,7 +17,7 @@ CLEAN_INSTALL = "tests/packaging/test_clean_install.py"
 #: `make stack-test` runs it.
 STACK = "tests/stack"
 #: Databases and fork servers take minutes to start and stop; two environments of `make test` do that, not all.
-SERVERS = ("tests/postgres", "tests/processes")
+SERVERS = ("tests/postgres", "tests/processes", "tests/sentry")
 #: What runs beside services is no Python of theirs: one environment is enough.
 OPERATIONS = ("tests/advise", "tests/alerts", "tests/dashboards", "tests/deploy/test_stack.py")
 #: A file's tests share what they started, so a file stays together.
@@ -133,7 +133,8 @@ def floor(session: nox.Session) -> None:
 @nox.session(python=MAIN, requires=["build"])
 def newest(session: nox.Session) -> None:
     """Run the tests of databases on SQLAlchemy's next release, which upstream's instrumentation refuses."""
-    test_wheel(session, "newest", "tests/postgres", "tests/otel_dbmon/test_launcher.py")
+    sentry = "tests/sentry/test_slow_query.py"
+    test_wheel(session, "newest", "tests/postgres", sentry, "tests/otel_dbmon/test_launcher.py")
 
 
 @nox.session(python=MAIN, requires=["build"])

@@ -97,9 +97,12 @@ def _attach_logs(runtime: Runtime, provider: LoggerProvider) -> None:
 
 def _fill_gaps() -> None:
     if is_enabled():
+        from otel_dbmon import sentry
         from otel_dbmon.instrumentation import complete
 
-        complete(start(settings.load()))
+        runtime = start(settings.load())
+        complete(runtime)
+        sentry.install(runtime)
 
 
 def _guarded(step: Callable[[], None]) -> None:

@@ -43,10 +43,15 @@ class Ending:
         self._guard = guard
         self._has_forked = False
         self._providers: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._more: list[exporting.Outlet] = []
 
     def watch(self, provider: object) -> None:
         """Learn of a provider."""
         self._providers.add(provider)
+
+    def watch_outlet(self, outlet: exporting.Outlet) -> None:
+        """Learn of something that sends in the background and belongs to no provider."""
+        self._more.append(outlet)
 
     def finish(self, *_: object, **__: object) -> None:
         """Export everything and end the exporting; a second call finds nothing to do."""
@@ -71,7 +76,8 @@ class Ending:
             self._guard.failed("flush", error)
 
     def _outlets(self) -> list[exporting.Outlet]:
-        return [outlet for provider in list(self._providers) for outlet in exporting.outlets_of(provider)]
+        found = [outlet for provider in list(self._providers) for outlet in exporting.outlets_of(provider)]
+        return [*found, *self._more]
 
     def install(self) -> None:
         """Be called in time, however the process ends."""

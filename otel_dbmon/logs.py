@@ -40,20 +40,27 @@ class SafeLogRecords(LogRecordProcessor):
             if len(line) >= _SHORTEST and line not in self._lately:
                 self._lately.append(line)
 
+    def safe(self, text: str) -> str:
+        """The text, without the values of the database error that it quotes, if it quotes one."""
+        from otel_dbmon_processors.messages import safe_message
+
+        if _quotes_database_error(text):
+            text = safe_message(text)
+        for line in tuple(self._lately):
+            if line in text:
+                text = text.replace(line, safe_message(line))
+        return text
+
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Rewrite the record in place: all processors share it."""
         record = log_record.log_record
         attributes = record.attributes
         try:
             # Loaded by the first record: a service that sends no logs need not wait for it.
-            from otel_dbmon_processors.messages import safe_exception_message, safe_message, safe_stacktrace
+            from otel_dbmon_processors.messages import safe_exception_message, safe_stacktrace
 
             if isinstance(record.body, str):
-                if _quotes_database_error(record.body):
-                    record.body = safe_message(record.body)
-                for line in tuple(self._lately):
-                    if line in record.body:
-                        record.body = record.body.replace(line, safe_message(line))
+                record.body = self.safe(record.body)
             if attributes and names.EXCEPTION_TYPE in attributes:
                 kind = str(attributes[names.EXCEPTION_TYPE])
                 message = str(attributes.get(names.EXCEPTION_MESSAGE, ""))

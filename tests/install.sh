@@ -17,6 +17,7 @@ need mariadb-server /usr/sbin/mariadbd
 need prometheus /usr/bin/promtool
 need prometheus-alertmanager /usr/bin/amtool
 need victoria-metrics /usr/bin/victoria-metrics
+need nodejs /usr/bin/node
 need npm /usr/bin/npm
 # HypoPG comes in a package for each version of PostgreSQL.
 hypopg() {

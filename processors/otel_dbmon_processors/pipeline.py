@@ -66,6 +66,8 @@ class Pipeline:
         request = self.requests.find(parent_id)
         if request is not None:
             request.add(start_ns, start_ns + duration_ns)
+            if self.requests.tells_stories:
+                request.tell(observation, analysis)
         try:
             loop = self.loops.see(observation, analysis, request, span)
         except Exception as error:  # noqa: BLE001 - the statement is counted and its span made safe all the same

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -113,6 +114,8 @@ class DatabaseSpanProcessor(SpanProcessor):
         request = self._requests.end(span_id)
         if request is None or request.root_id != span_id:
             return
+        if self._requests.tells_stories:
+            self._requests.keep(spans.trace_of(span), request, sys.exc_info()[1])
         count, duration_ns = request.totals()
         if count or span.kind in _REQUEST_KINDS:
             found = {names.DBMON_DB_QUERY_COUNT: count, names.DBMON_DB_DURATION: duration_ns / NANOSECONDS}

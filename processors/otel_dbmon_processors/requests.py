@@ -9,16 +9,38 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from itertools import islice
+from typing import NamedTuple
 
+from otel_dbmon_processors.analysis import Analysis
 from otel_dbmon_processors.guard import Guard
+from otel_dbmon_processors.observation import ErrorFacts, Observation, Origin
 
 _MAX_SPANS = 20_000
+_MAX_ENDED = 256
+_ROOT = "_dbmon_root"
 _MAX_PENDING = 128
 # A statement that spans more than so many separate earlier ones is counted from there on only.
 _MAX_INTERVALS = 64
 
 _Interval = tuple[int, int]
+
+
+class Story(NamedTuple):
+    """The statement of a request that is worth telling of: what may be said about it, and no text of its own.
+
+    Attributes:
+        analysis: What its text says.
+        origin: Where it was sent.
+        duration_ns: How long it took, in nanoseconds.
+        error: What went wrong, or None.
+    """
+
+    analysis: Analysis
+    origin: Origin
+    duration_ns: int
+    error: ErrorFacts | None
 
 
 class Request:
@@ -30,6 +52,7 @@ class Request:
     Attributes:
         told: What was found about it: one request tells of one pattern once.
         n_plus_ones: How many N+1 patterns that were.
+        story: The statement that failed last or, if none did, the slowest; None where nobody wants to know.
     """
 
     __slots__ = (
@@ -41,6 +64,7 @@ class Request:
         "_settled_ns",
         "n_plus_ones",
         "root_id",
+        "story",
         "told",
     )
 
@@ -48,6 +72,7 @@ class Request:
         self.root_id = root_id
         self.told: dict[tuple[str, str, bool], object] = {}
         self.n_plus_ones = 0
+        self.story: Story | None = None
         self._pending: list[_Interval] = []
         self._merged = 0
         # When statements ran: disjoint intervals in order, of which the oldest are kept as a sum only.
@@ -68,6 +93,16 @@ class Request:
         if len(pending) >= _MAX_PENDING:
             with self._lock:
                 self._merge()
+
+    def tell(self, observation: Observation, analysis: Analysis) -> None:
+        """Remember the statement if it is worth more than the one that is remembered."""
+        story = self.story
+        if (
+            story is None
+            or observation.error is not None
+            or (story.error is None and observation.duration_ns > story.duration_ns)
+        ):
+            self.story = Story(analysis, observation.origin, observation.duration_ns, observation.error)
 
     def totals(self) -> tuple[int, int]:
         """How many statements there were, and for how many nanoseconds at least one of them was running.
@@ -114,18 +149,25 @@ class Requests:
     Args:
         guard: Counts the spans that were given up because too many were open.
         max_spans: Most open spans to know; the oldest quarter is given up when there are more.
+
+    Attributes:
+        tells_stories: Whether requests remember their most telling statement, and are remembered for a while after
+            their end: an error may be reported when the request is over.
     """
 
     def __init__(self, guard: Guard, max_spans: int = _MAX_SPANS) -> None:
         self._guard = guard
         self._max_spans = max_spans
+        self.tells_stories = False
         self._open: dict[int, Request] = {}
+        self._ended: dict[int, Request] = {}
         #: The request that the open span of this id belongs to, or None. (Each statement asks: no call of Python.)
         self.find: Callable[[int], Request | None] = self._open.get
 
     def reset(self) -> None:
         """Forget everything; a forked child does not go on with a request of its parent."""
         self._open.clear()
+        self._ended.clear()
 
     def begin(self, span_id: int) -> None:
         """A local root span has started."""
@@ -144,6 +186,34 @@ class Requests:
     def end(self, span_id: int) -> Request | None:
         """A span is ending: the request that it belongs to, or None if there is none or it was given up."""
         return self._open.pop(span_id, None)
+
+    def keep(self, trace_id: int, request: Request, error: BaseException | None) -> None:
+        """Remember a request that has ended, by its trace; only as many as may be asked for.
+
+        Args:
+            trace_id: The trace of its root span.
+            request: What has ended.
+            error: The exception that passes through, or None. It is told where it comes from: whoever reports it may be
+                further out, where no span is active any more.
+        """
+        if error is not None:
+            with suppress(Exception):  # an exception that takes no attributes
+                setattr(error, _ROOT, (trace_id, request.root_id))
+        if request.story is None:
+            return
+        self._ended[trace_id] = request
+        if len(self._ended) > _MAX_ENDED:
+            for oldest in list(islice(self._ended.copy(), _MAX_ENDED // 4)):
+                self._ended.pop(oldest, None)
+
+    def lately(self, trace_id: int) -> Request | None:
+        """The request of this trace that ended lately, if it is remembered."""
+        return self._ended.get(trace_id)
+
+    @staticmethod
+    def root_of(error: BaseException) -> tuple[int, int] | None:
+        """Trace and span id of the root span that this exception passed through, if its end was seen."""
+        return getattr(error, _ROOT, None)
 
     def _give_up_oldest(self) -> None:
         # A copy, because other threads start and end spans meanwhile; many at once, because finding the oldest is slow.

@@ -201,6 +201,12 @@ def id_of(span: Any) -> int:
     return span_id
 
 
+def trace_of(span: Any) -> int:
+    """The id of its trace."""
+    trace_id: int = span._context[_TRACE_ID]
+    return trace_id
+
+
 def local_parent_id(span: Any) -> int:
     """The id of the parent if that is a span of this process, else 0."""
     parent = span._parent

@@ -20,7 +20,9 @@ _TYPES = {
     "boolean": "boolean",
     "milliseconds": "milliseconds",
     "integer": "integer",
+    "number": "number",
     "float_list": "list of numbers",
+    "enum": "word",
     "enum_list": "list of words",
     "string": "text",
 }

@@ -15,8 +15,10 @@ _WIDTH = 120
 _PYTHON_TYPES = {
     "boolean": "bool",
     "milliseconds": "float",
+    "number": "float",
     "integer": "int",
     "float_list": "tuple[float, ...]",
+    "enum": "str",
     "enum_list": "tuple[str, ...]",
     "string": "str",
 }

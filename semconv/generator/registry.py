@@ -15,8 +15,9 @@ STABILITIES = ("stable", "release_candidate", "development", "deprecated")
 HANDLINGS = ("written", "kept", "sanitized", "url", "removed")
 INSTRUMENTS = ("counter", "gauge", "histogram", "updowncounter")
 PLAIN_TYPES = ("string", "int", "double", "boolean", "template[string]")
-NUMBER_TYPES = ("milliseconds", "integer", "float_list")
-SETTING_TYPES = ("boolean", "enum_list", "string", *NUMBER_TYPES)
+NUMBER_TYPES = ("milliseconds", "number", "integer", "float_list")
+CHOICE_TYPES = ("enum", "enum_list")
+SETTING_TYPES = ("boolean", "string", *CHOICE_TYPES, *NUMBER_TYPES)
 OWN_PREFIX = "OTEL_DBMON_"
 
 
@@ -294,8 +295,8 @@ def _setting(entry: Entry) -> Setting:
         choices=entry.words("choices"),
         brief=entry.sentence(),
     )
-    if (type_ == "enum_list") != bool(declaration.choices):
-        raise entry.error("'choices' belongs to the type enum_list, and to it alone")
+    if (type_ in CHOICE_TYPES) != bool(declaration.choices):
+        raise entry.error("'choices' belongs to the types enum and enum_list, and to them alone")
     example = entry.take("example", str)
     for what, value in (("default", declaration.default), ("example", example)):
         try:
@@ -311,13 +312,15 @@ def _default(entry: Entry, type_: str) -> Any:
     kinds: dict[str, Any] = {
         "boolean": bool,
         "milliseconds": (int, float),
+        "number": (int, float),
         "integer": int,
         "float_list": list,
+        "enum": str,
         "enum_list": list,
         "string": str,
     }
     default: Any = entry.take("default", kinds[type_])
-    if type_ == "milliseconds":
+    if type_ in ("milliseconds", "number"):
         return float(default)
     if type_ == "float_list":
         return tuple(map(float, default))

@@ -56,11 +56,12 @@ class Setting(_WrittenOnce):
     Attributes:
         name: The variable.
         attribute: Its name on ``Settings`` and as an argument of ``instrument()``.
-        type: ``boolean``, ``milliseconds``, ``integer``, ``float_list``, ``enum_list`` or ``string``.
+        type: ``boolean``, ``milliseconds``, ``number``, ``integer``, ``float_list``, ``enum``, ``enum_list`` or
+            ``string``.
         default: The value without the variable, in the type of ``Settings``.
         minimum: Least number allowed, None where the type is no number.
         maximum: Greatest number allowed, None where the type is no number.
-        choices: The words an ``enum_list`` may hold.
+        choices: The words an ``enum`` or ``enum_list`` may hold.
         brief: One sentence.
     """
 

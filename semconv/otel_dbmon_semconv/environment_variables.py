@@ -133,3 +133,71 @@ Has to be a number of milliseconds from 0 to 600000. Default: 1000.
 
 Example: ``OTEL_DBMON_SHUTDOWN_TIMEOUT=5000``, or ``opentelemetry-instrument --dbmon_shutdown_timeout 5000``.
 """
+OTEL_DBMON_SENTRY: Final = "OTEL_DBMON_SENTRY"
+"""Whether anything is done with Sentry. Without SENTRY_DSN and an application that imports sentry_sdk itself, nothing
+is done either way.
+
+Has to be true or false. Default: true.
+
+Example: ``OTEL_DBMON_SENTRY=off``, or ``opentelemetry-instrument --dbmon_sentry off``.
+"""
+OTEL_DBMON_SENTRY_VARIABLES: Final = "OTEL_DBMON_SENTRY_VARIABLES"
+"""Whether local variables keep their values in Sentry events about no database error. They hold whatever people typed;
+without, the names of the variables stay, and of what kind each value was.
+
+Has to be true or false. Default: false.
+
+Example: ``OTEL_DBMON_SENTRY_VARIABLES=true``, or ``opentelemetry-instrument --dbmon_sentry_variables true``.
+"""
+OTEL_DBMON_SENTRY_INTERVAL: Final = "OTEL_DBMON_SENTRY_INTERVAL"
+"""Least time between two Sentry events of one kind about one query pattern. Findings in between are counted, and the
+next event says how many.
+
+Has to be a number of milliseconds from 0 to 86400000. Default: 300000.
+
+Example: ``OTEL_DBMON_SENTRY_INTERVAL=60000``, or ``opentelemetry-instrument --dbmon_sentry_interval 60000``.
+"""
+OTEL_DBMON_SENTRY_EVENTS_PER_MINUTE: Final = "OTEL_DBMON_SENTRY_EVENTS_PER_MINUTE"
+"""Most Sentry events about findings that a process sends in a minute. With 0, no findings are sent; errors still carry
+their database's story.
+
+Has to be an integer from 0 to 6000. Default: 20.
+
+Example: ``OTEL_DBMON_SENTRY_EVENTS_PER_MINUTE=5``, or ``opentelemetry-instrument --dbmon_sentry_events_per_minute
+5``.
+"""
+OTEL_DBMON_SENTRY_TRACES_SAMPLE_RATE: Final = "OTEL_DBMON_SENTRY_TRACES_SAMPLE_RATE"
+"""traces_sample_rate where otel-dbmon initialises Sentry. Sentry's own transactions are for its profiler;
+OpenTelemetry's traces reach Sentry by a collector.
+
+Has to be a number from 0 to 1. Default: 0.
+
+Example: ``OTEL_DBMON_SENTRY_TRACES_SAMPLE_RATE=0.1``, or ``opentelemetry-instrument
+--dbmon_sentry_traces_sample_rate 0.1``.
+"""
+OTEL_DBMON_SENTRY_PROFILE_SESSION_SAMPLE_RATE: Final = "OTEL_DBMON_SENTRY_PROFILE_SESSION_SAMPLE_RATE"
+"""profile_session_sample_rate where otel-dbmon initialises Sentry. The share of processes that are profiled.
+
+Has to be a number from 0 to 1. Default: 0.
+
+Example: ``OTEL_DBMON_SENTRY_PROFILE_SESSION_SAMPLE_RATE=0.25``, or ``opentelemetry-instrument
+--dbmon_sentry_profile_session_sample_rate 0.25``.
+"""
+OTEL_DBMON_SENTRY_PROFILE_LIFECYCLE: Final = "OTEL_DBMON_SENTRY_PROFILE_LIFECYCLE"
+"""profile_lifecycle where otel-dbmon initialises Sentry. With `manual`, the profiler runs from then on; with `trace`,
+during sampled transactions of Sentry's own.
+
+Has to be one of manual, trace. Default: manual.
+
+Example: ``OTEL_DBMON_SENTRY_PROFILE_LIFECYCLE=trace``, or ``opentelemetry-instrument
+--dbmon_sentry_profile_lifecycle trace``.
+"""
+OTEL_DBMON_SENTRY_PROFILES_SAMPLE_RATE: Final = "OTEL_DBMON_SENTRY_PROFILES_SAMPLE_RATE"
+"""profiles_sample_rate where otel-dbmon initialises Sentry. The older profiler of Sentry's own transactions, which
+Sentry calls deprecated; OTEL_DBMON_SENTRY_PROFILE_SESSION_SAMPLE_RATE takes its place.
+
+Has to be a number from 0 to 1. Default: 0.
+
+Example: ``OTEL_DBMON_SENTRY_PROFILES_SAMPLE_RATE=0.1``, or ``opentelemetry-instrument
+--dbmon_sentry_profiles_sample_rate 0.1``.
+"""

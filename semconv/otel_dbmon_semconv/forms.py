@@ -44,12 +44,16 @@ def expected(setting: Setting) -> str:
         return "true or false"
     if setting.type == "string":
         return "a text"
+    if setting.type == "enum":
+        return f"one of {', '.join(setting.choices)}"
     if setting.type == "enum_list":
         return f"a list of {', '.join(setting.choices)}, or {_NONE}"
     bounds = f"from {spell(setting.minimum)} to {spell(setting.maximum)}"
     if setting.type == "float_list":
         return f"a strictly increasing list of at most {_MAX_ITEMS} numbers, each {bounds}"
-    return f"a number of milliseconds {bounds}" if setting.type == "milliseconds" else f"an integer {bounds}"
+    if setting.type == "integer":
+        return f"an integer {bounds}"
+    return f"a number of milliseconds {bounds}" if setting.type == "milliseconds" else f"a number {bounds}"
 
 
 def _boolean(setting: Setting, value: Any) -> bool:
@@ -77,6 +81,13 @@ def _float_list(setting: Setting, value: Any) -> tuple[float, ...]:
     if not numbers or any(left >= right for left, right in pairwise(numbers)):
         raise ValueError
     return numbers
+
+
+def _enum(setting: Setting, value: Any) -> str:
+    word = str.strip(value).lower()
+    if word not in setting.choices:
+        raise ValueError
+    return word
 
 
 def _enum_list(setting: Setting, value: Any) -> tuple[str, ...]:
@@ -113,8 +124,10 @@ def _bounded(setting: Setting, number: float) -> float:
 _PARSERS: Mapping[str, Callable[[Setting, Any], Any]] = {
     "boolean": _boolean,
     "milliseconds": _float,
+    "number": _float,
     "integer": _integer,
     "float_list": _float_list,
+    "enum": _enum,
     "enum_list": _enum_list,
     "string": _string,
 }

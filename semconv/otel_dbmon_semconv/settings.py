@@ -263,6 +263,111 @@ SHUTDOWN_TIMEOUT: Final = Setting(
 """Most time that exporting what is left may take when a process ends. Enough for a collector nearby, raise it for one
 far away; 0 leaves the end to the SDK, which may take half a minute.
 """
+SENTRY: Final = Setting(
+    name="OTEL_DBMON_SENTRY",
+    attribute="sentry",
+    type="boolean",
+    default=True,
+    minimum=None,
+    maximum=None,
+    choices=(),
+    brief="Whether anything is done with Sentry.",
+)
+"""Whether anything is done with Sentry. Without SENTRY_DSN and an application that imports sentry_sdk itself, nothing
+is done either way.
+"""
+SENTRY_VARIABLES: Final = Setting(
+    name="OTEL_DBMON_SENTRY_VARIABLES",
+    attribute="sentry_variables",
+    type="boolean",
+    default=False,
+    minimum=None,
+    maximum=None,
+    choices=(),
+    brief="Whether local variables keep their values in Sentry events about no database error.",
+)
+"""Whether local variables keep their values in Sentry events about no database error. They hold whatever people typed;
+without, the names of the variables stay, and of what kind each value was.
+"""
+SENTRY_INTERVAL: Final = Setting(
+    name="OTEL_DBMON_SENTRY_INTERVAL",
+    attribute="sentry_interval",
+    type="milliseconds",
+    default=300000.0,
+    minimum=0.0,
+    maximum=86400000.0,
+    choices=(),
+    brief="Least time between two Sentry events of one kind about one query pattern.",
+)
+"""Least time between two Sentry events of one kind about one query pattern. Findings in between are counted, and the
+next event says how many.
+"""
+SENTRY_EVENTS_PER_MINUTE: Final = Setting(
+    name="OTEL_DBMON_SENTRY_EVENTS_PER_MINUTE",
+    attribute="sentry_events_per_minute",
+    type="integer",
+    default=20,
+    minimum=0,
+    maximum=6000,
+    choices=(),
+    brief="Most Sentry events about findings that a process sends in a minute.",
+)
+"""Most Sentry events about findings that a process sends in a minute. With 0, no findings are sent; errors still carry
+their database's story.
+"""
+SENTRY_TRACES_SAMPLE_RATE: Final = Setting(
+    name="OTEL_DBMON_SENTRY_TRACES_SAMPLE_RATE",
+    attribute="sentry_traces_sample_rate",
+    type="number",
+    default=0.0,
+    minimum=0.0,
+    maximum=1.0,
+    choices=(),
+    brief="traces_sample_rate where otel-dbmon initialises Sentry.",
+)
+"""traces_sample_rate where otel-dbmon initialises Sentry. Sentry's own transactions are for its profiler;
+OpenTelemetry's traces reach Sentry by a collector.
+"""
+SENTRY_PROFILE_SESSION_SAMPLE_RATE: Final = Setting(
+    name="OTEL_DBMON_SENTRY_PROFILE_SESSION_SAMPLE_RATE",
+    attribute="sentry_profile_session_sample_rate",
+    type="number",
+    default=0.0,
+    minimum=0.0,
+    maximum=1.0,
+    choices=(),
+    brief="profile_session_sample_rate where otel-dbmon initialises Sentry.",
+)
+"""profile_session_sample_rate where otel-dbmon initialises Sentry. The share of processes that are profiled."""
+SENTRY_PROFILE_LIFECYCLE: Final = Setting(
+    name="OTEL_DBMON_SENTRY_PROFILE_LIFECYCLE",
+    attribute="sentry_profile_lifecycle",
+    type="enum",
+    default="manual",
+    minimum=None,
+    maximum=None,
+    choices=(
+        "manual",
+        "trace",
+    ),
+    brief="profile_lifecycle where otel-dbmon initialises Sentry.",
+)
+"""profile_lifecycle where otel-dbmon initialises Sentry. With `manual`, the profiler runs from then on; with `trace`,
+during sampled transactions of Sentry's own.
+"""
+SENTRY_PROFILES_SAMPLE_RATE: Final = Setting(
+    name="OTEL_DBMON_SENTRY_PROFILES_SAMPLE_RATE",
+    attribute="sentry_profiles_sample_rate",
+    type="number",
+    default=0.0,
+    minimum=0.0,
+    maximum=1.0,
+    choices=(),
+    brief="profiles_sample_rate where otel-dbmon initialises Sentry.",
+)
+"""profiles_sample_rate where otel-dbmon initialises Sentry. The older profiler of Sentry's own transactions, which
+Sentry calls deprecated; OTEL_DBMON_SENTRY_PROFILE_SESSION_SAMPLE_RATE takes its place.
+"""
 
 SETTINGS: Final[tuple[Setting, ...]] = (
     ENABLED,
@@ -284,6 +389,14 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     PROMETHEUS_HOST,
     PROMETHEUS_PORT,
     SHUTDOWN_TIMEOUT,
+    SENTRY,
+    SENTRY_VARIABLES,
+    SENTRY_INTERVAL,
+    SENTRY_EVENTS_PER_MINUTE,
+    SENTRY_TRACES_SAMPLE_RATE,
+    SENTRY_PROFILE_SESSION_SAMPLE_RATE,
+    SENTRY_PROFILE_LIFECYCLE,
+    SENTRY_PROFILES_SAMPLE_RATE,
 )
 """All of them, in the registry's order."""
 
@@ -308,6 +421,14 @@ class Values:
         "query_text",
         "record_unsampled",
         "redact_urls",
+        "sentry",
+        "sentry_events_per_minute",
+        "sentry_interval",
+        "sentry_profile_lifecycle",
+        "sentry_profile_session_sample_rate",
+        "sentry_profiles_sample_rate",
+        "sentry_traces_sample_rate",
+        "sentry_variables",
         "shutdown_timeout",
         "slow_query_threshold",
         "top_queries",
@@ -351,6 +472,22 @@ class Values:
     """The port of the Prometheus endpoint; 0 takes any free one."""
     shutdown_timeout: float
     """Most time that exporting what is left may take when a process ends (milliseconds)."""
+    sentry: bool
+    """Whether anything is done with Sentry."""
+    sentry_variables: bool
+    """Whether local variables keep their values in Sentry events about no database error."""
+    sentry_interval: float
+    """Least time between two Sentry events of one kind about one query pattern (milliseconds)."""
+    sentry_events_per_minute: int
+    """Most Sentry events about findings that a process sends in a minute."""
+    sentry_traces_sample_rate: float
+    """traces_sample_rate where otel-dbmon initialises Sentry."""
+    sentry_profile_session_sample_rate: float
+    """profile_session_sample_rate where otel-dbmon initialises Sentry."""
+    sentry_profile_lifecycle: str
+    """profile_lifecycle where otel-dbmon initialises Sentry."""
+    sentry_profiles_sample_rate: float
+    """profiles_sample_rate where otel-dbmon initialises Sentry."""
 
 
 def config_arguments(values: Values) -> ConfigArguments:
