@@ -227,8 +227,10 @@ def test_spelling_and_parsing_are_inverse(data: st.DataObject) -> None:
         {
             "boolean": st.booleans(),
             "milliseconds": numbers,
+            "number": numbers,
             "integer": st.integers(int(setting.minimum or 0), int(setting.maximum or 0)),
             "float_list": st.sets(numbers, min_size=1, max_size=20).map(lambda found: tuple(sorted(found))),
+            "enum": st.sampled_from(setting.choices or ("",)),
             "enum_list": st.sets(st.sampled_from(setting.choices or ("",))).map(
                 lambda found: tuple(choice for choice in setting.choices if choice in found)
             ),
