@@ -13,7 +13,8 @@ from typing import Any
 from otel_dbmon_processors.freetext import kind_of_value, leaves, mask_data, mask_source, typed_words
 from otel_dbmon_processors.lines import is_database
 from otel_dbmon_processors.messages import safe_exception_message
-from otel_dbmon_processors.urls import redact_query, redact_url
+from otel_dbmon_processors.urls import REDACTED, URL_ATTRIBUTES, redact_query, redact_url
+from otel_dbmon_semconv import attributes as names
 
 Event = dict[str, Any]
 
@@ -39,22 +40,22 @@ _KEPT_HEADERS = frozenset(
         "host", "sentry-trace", "traceparent", "tracestate", "user-agent", "x-request-id",
     }
 )  # fmt: skip
-_STATEMENTS = frozenset({"db.statement", "db.query.text", "db.query", "query", "sql"})
-_URLS = frozenset({"url", "url.full", "http.url", "url.path", "http.target", "url.original"})
-#: Attributes that hold nothing but what a person or a program typed.
+_STATEMENTS = frozenset({names.DB_STATEMENT, names.DB_QUERY_TEXT, "sql"})
+_URLS = frozenset({"url", *URL_ATTRIBUTES})
+#: Attributes that hold nothing but what a person or a program typed: by how they begin, and by their last part.
 _REMOVED = (
-    "db.params", "db.query.parameter", "db.paramstyle.params", "http.query", "http.fragment", "http.request.body",
-    "http.request.header", "http.response.header", "url.query", "url.fragment", "query_string", "cookies",
-    "sentry.message.parameter", "redis.key", "cache.key",
-)  # fmt: skip
+    *(names.DB_QUERY_PARAMETER, "sentry.message.parameter", "redis.", "cache."),
+    *("http.request.body", "http.request.header", "http.response.header", "http.response.body"),
+)
+_REMOVED_ENDS = frozenset({"query", "fragment", "params", "parameters", "query_string", "cookies"})
 #: Attributes about the process, the code and the peer.
 _KEPT_ATTRIBUTES = (
-    "sentry.", "code.", "server.", "network.", "thread.", "process.", "os.", "runtime.", "service.", "logger.",
-    "db.system", "db.name", "db.namespace", "db.operation", "db.collection", "db.driver", "http.method",
-    "http.request.method", "http.status_code", "http.response.", "http.route", "method", "status_code", "reason",
-    "device.", "telemetry.", "gen_ai.system", "messaging.system",
-)  # fmt: skip
-_TEXT_ATTRIBUTES = ("sentry.message.template", "sentry.segment.name", "http.response.body")
+    *("sentry.", "code.", "server.", "network.", "thread.", "process.", "os.", "runtime.", "service.", "logger."),
+    *(names.DB_SYSTEM, names.DB_NAMESPACE, names.DB_NAME, names.DB_OPERATION, names.DB_COLLECTION_NAME),
+    *("http.method", "http.request.method", "http.status_code", "http.response.", "http.route"),
+    *("method", "status_code", "reason", "device.", "telemetry."),
+)
+_TEXT_ATTRIBUTES = ("sentry.message.template", "sentry.segment.name")
 _MAX_DEPTH = 10
 #: What a key looks like that a developer wrote.
 _is_key = re.compile(r"[A-Za-z_][A-Za-z_.-]*[0-9]{0,2}").fullmatch
@@ -107,7 +108,7 @@ class Scrubber:
     def log(self, log: Event) -> Event:
         """A log record; the values are in its parameters, and again in its body."""
         attributes = log.get("attributes") or {}
-        pen = _Pen(self, typed_words(str(attributes[key]) for key in attributes if key.startswith(_REMOVED)))
+        pen = _Pen(self, typed_words(str(attributes[key]) for key in attributes if _is_removed(key)))
         template = attributes.get("sentry.message.template")
         has_parameters = any(key.startswith("sentry.message.parameter") for key in attributes)
         body = template if template and has_parameters else log.get("body")
@@ -141,9 +142,9 @@ class Scrubber:
             "contexts": pen.contexts,
             "extra": pen.data,
             # What the developer has chosen to name things by; a database's error and a statement have no place there.
-            "tags": pen.names,
-            "user": pen.names,
-            "fingerprint": pen.names,
+            "tags": pen.labels,
+            "user": pen.labels,
+            "fingerprint": pen.labels,
             "transaction": pen.transaction_name,
         }
         # What the serializer remarks about parts that were cut is told by their keys, which may be values.
@@ -204,16 +205,28 @@ class _Pen:
         name = str(key)
         return name if _is_key(name) and name.lower() not in self._typed else mask_data(name, self._typed)
 
-    def names(self, value: Any) -> Any:
+    def labels(self, value: Any) -> Any:
         """What the developer names things by: it stays, unless it is a statement or quotes a database's error."""
         if isinstance(value, dict):
-            return {key: self.names(each) for key, each in value.items()}
+            return {key: self.labels(each) for key, each in value.items()}
         if isinstance(value, (list, tuple)):
-            return [self.names(each) for each in value]
+            return [self.labels(each) for each in value]
         return self._scrubber.safe(value) if isinstance(value, str) else value
 
     def transaction_name(self, name: Any) -> Any:
-        return self._scrubber.url(name) if str(name).startswith("/") or "://" in str(name) else self.names(name)
+        return self.url(name) if str(name).startswith("/") or "://" in str(name) else self.labels(name)
+
+    def url(self, url: str) -> str:
+        """A URL; a word of its path that is known to be a value goes as well."""
+        safe = self._scrubber.url(url)
+        if safe == url and not self._typed:
+            return safe
+        scheme, slashes, path = safe.rpartition("://")
+        host, *segments = path.split("/")
+        return scheme + slashes + "/".join([host, *(REDACTED if self._is_typed(each) else each for each in segments)])
+
+    def _is_typed(self, word: str) -> bool:
+        return word.lower() in self._typed
 
     def logentry(self, entry: Any) -> dict[str, Any]:
         """The message as it was written down, with none of its parameters in it."""
@@ -271,7 +284,7 @@ class _Pen:
             key: crumb[key] for key in ("timestamp", "type", "category", "level", "event_id") if key in crumb
         }
         if crumb.get("message") is not None:
-            system = str(data.get("db.system", "")) if isinstance(data, dict) else ""
+            system = _system(data) if isinstance(data, dict) else ""
             message = str(crumb["message"])
             is_query = crumb.get("category") == "query" or crumb.get("type") == "query"
             made["message"] = self._scrubber.statement(message, system) if is_query else self.text(message)
@@ -285,25 +298,25 @@ class _Pen:
         if span.get("description"):
             made["description"] = self.description(str(span["description"]), str(span.get("op", "")), data)
         if "tags" in span:
-            made["tags"] = self.names(span["tags"])
+            made["tags"] = self.labels(span["tags"])
         return made
 
     def description(self, text: str, op: str, attributes: Event) -> str:
         """What a span is called: of a database's its statement."""
-        if op.startswith("db") and not op.startswith("db.redis"):
-            return self._scrubber.statement(text, str(attributes.get("db.system", "")))
+        if op.startswith("db") and not op.endswith("redis"):
+            return self._scrubber.statement(text, _system(attributes))
         return self.text(text)
 
     def attributes(self, attributes: Event) -> Event:
         """What a span, a log record or a breadcrumb carries."""
-        return {key: self._attribute(key, attributes) for key in attributes if not key.startswith(_REMOVED)}
+        return {key: self._attribute(key, attributes) for key in attributes if not _is_removed(key)}
 
     def _attribute(self, key: str, attributes: Event) -> Any:
         value = attributes[key]
         if key in _STATEMENTS and isinstance(value, str):
-            return self._scrubber.statement(value, str(attributes.get("db.system", "")))
+            return self._scrubber.statement(value, _system(attributes))
         if key in _URLS and isinstance(value, str):
-            return self._scrubber.url(value)
+            return self.url(value)
         if key.startswith(_KEPT_ATTRIBUTES) and not key.startswith(_TEXT_ATTRIBUTES):
             return value
         return self.data(value)
@@ -312,7 +325,7 @@ class _Pen:
         """A web request: what was asked for stays, what was typed goes."""
         made = {key: request[key] for key in ("method", "env", "api_target") if key in request}
         if request.get("url"):
-            made["url"] = self._scrubber.url(str(request["url"]))
+            made["url"] = self.url(str(request["url"]))
         if request.get("query_string"):
             made["query_string"] = self._scrubber.query_string(str(request["query_string"]))
         if isinstance(request.get("headers"), dict):
@@ -355,6 +368,14 @@ def blank(event: Event) -> Event:
 def _listed(part: Any) -> list[Any]:
     values = part.get("values") if isinstance(part, dict) else part
     return list(values or ())
+
+
+def _is_removed(key: str) -> bool:
+    return key.startswith(_REMOVED) or key.rpartition(".")[2] in _REMOVED_ENDS
+
+
+def _system(attributes: Event) -> str:
+    return str(attributes.get(names.DB_SYSTEM) or attributes.get(names.DB_SYSTEM_NAME) or "")
 
 
 def _is_statement(text: str) -> bool:

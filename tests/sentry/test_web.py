@@ -126,8 +126,8 @@ def check_error(event: Any, web: Web) -> None:
 @pytest.mark.parametrize(
     ("name", "paths", "environment"),
     [
-        ("flask", ["/work/zebulon?q=zebulon"], {}),
-        ("fastapi", ["/work/zebulon?q=zebulon", "/thread/zebulon"], {"TRACES": "1"}),
+        ("flask", ["/work/zebulon7?q=zebulon7"], {}),
+        ("fastapi", ["/work/zebulon7?q=zebulon7", "/thread/zebulon7"], {"TRACES": "1"}),
     ],
 )
 def test_an_error_that_nobody_handled(
