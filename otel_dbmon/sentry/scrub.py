@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from otel_dbmon_processors.freetext import kind_of_value, leaves, mask_data, mask_source, typed_words
+from otel_dbmon_processors.freetext import is_typed, kind_of_value, leaves, mask_data, mask_source, typed_words
 from otel_dbmon_processors.lines import is_database
 from otel_dbmon_processors.messages import safe_exception_message
 from otel_dbmon_processors.urls import REDACTED, URL_ATTRIBUTES, redact_query, redact_url
@@ -223,10 +223,11 @@ class _Pen:
             return safe
         scheme, slashes, path = safe.rpartition("://")
         host, *segments = path.split("/")
-        return scheme + slashes + "/".join([host, *(REDACTED if self._is_typed(each) else each for each in segments)])
-
-    def _is_typed(self, word: str) -> bool:
-        return word.lower() in self._typed
+        return (
+            scheme
+            + slashes
+            + "/".join([host, *(REDACTED if is_typed(each, self._typed) else each for each in segments)])
+        )
 
     def logentry(self, entry: Any) -> dict[str, Any]:
         """The message as it was written down, with none of its parameters in it."""

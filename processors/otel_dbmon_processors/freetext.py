@@ -62,7 +62,7 @@ def _masked_token(token: str, typed: Collection[str]) -> str:
         return token
     if assigned := _assigned(core):
         masked = f"{assigned[1]}?"
-    elif (_has_data(core) and core.lower() not in WORDS) or _is_typed(core, typed):
+    elif (_has_data(core) and core.lower() not in WORDS) or is_typed(core, typed):
         masked = "?"
     else:
         return token
@@ -70,7 +70,8 @@ def _masked_token(token: str, typed: Collection[str]) -> str:
     return f"{token[:start]}{masked}{token[start + len(core) :]}"
 
 
-def _is_typed(core: str, typed: Collection[str]) -> bool:
+def is_typed(core: str, typed: Collection[str]) -> bool:
+    """Whether a text has one of these words in it (:func:`typed_words`)."""
     return bool(typed) and any(word.lower() in typed for word in _words(core))
 
 

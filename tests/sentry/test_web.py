@@ -126,8 +126,8 @@ def check_error(event: Any, web: Web) -> None:
 @pytest.mark.parametrize(
     ("name", "paths", "environment"),
     [
-        ("flask", ["/work/zebulon7?q=zebulon7"], {}),
-        ("fastapi", ["/work/zebulon7?q=zebulon7", "/thread/zebulon7"], {"TRACES": "1"}),
+        ("flask", ["/work/zebulon4711?q=zebulon4711"], {}),
+        ("fastapi", ["/work/zebulon4711?q=zebulon4711", "/thread/zebulon4711"], {"TRACES": "1"}),
     ],
 )
 def test_an_error_that_nobody_handled(
