@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import Any, BinaryIO, NoReturn, TextIO
 
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -19,9 +20,11 @@ from otel_dbmon.demo.otlp_json import to_json_line
 from otel_dbmon.demo.receiver import Receiver
 from otel_dbmon.demo.report import Canaries, Report
 from otel_dbmon.demo.scrape import Scrape, fetch
+from otel_dbmon.demo.sentry import SentryReceiver, events_of, lines_of
 from otel_dbmon.demo.service import DemoError, Service, check_requirements, free_port
 from otel_dbmon.demo.traffic import CANARIES, Shop, Tally, traffic
 
+_FILES = ("spans.jsonl", "sentry.jsonl", "metrics.prom", "shop.log", "shop.db")
 _TICK_S = 0.25
 _SETTLE_S = 10.0
 
@@ -31,7 +34,7 @@ class Options:
     """What a person may choose.
 
     Attributes:
-        output: The folder for ``spans.jsonl``, ``metrics.prom``, the shop's database and its log.
+        output: The folder for ``spans.jsonl``, ``sentry.jsonl``, ``metrics.prom``, the shop's database and its log.
         duration_s: How long visitors come, in seconds.
         serve: Whether to stay up after the report.
         port: Where the shop listens; 0 takes any free port.
@@ -48,12 +51,15 @@ class Inbox:
 
     Args:
         spans: The file that gets the OTLP JSON lines.
+        envelopes: The file that gets what Sentry would be sent, as it was sent.
     """
 
-    def __init__(self, spans: TextIO) -> None:
+    def __init__(self, spans: TextIO, envelopes: BinaryIO) -> None:
         self.figures = Figures()
         self.canaries = Canaries(CANARIES)
+        self.sentry_events: list[dict[str, Any]] = []
         self._spans = spans
+        self._envelopes = envelopes
 
     def take(self, message: Message, body: bytes) -> None:
         """Keep one request of any signal."""
@@ -62,6 +68,13 @@ class Inbox:
             self.figures.add(message)
             self._spans.write(to_json_line(message) + "\n")
             self._spans.flush()
+
+    def take_envelope(self, envelope: bytes) -> None:
+        """Keep one of Sentry's envelopes."""
+        self.canaries.search(envelope)
+        self.sentry_events += events_of(envelope)
+        self._envelopes.write(lines_of(envelope))
+        self._envelopes.flush()
 
 
 def run_demo(options: Options) -> int:
@@ -85,9 +98,11 @@ def _run(options: Options) -> int:
     port, metrics_port = free_port(options.port), free_port()
     # Left in reverse: what the shop sends while it stops is still received and written.
     with ExitStack() as stack:
-        inbox = Inbox(stack.enter_context((folder / "spans.jsonl").open("w", encoding="utf-8")))
+        spans = stack.enter_context((folder / "spans.jsonl").open("w", encoding="utf-8"))
+        inbox = Inbox(spans, stack.enter_context((folder / "sentry.jsonl").open("wb")))
         receiver = stack.enter_context(Receiver(inbox.take))
-        service = stack.enter_context(Service(folder, port, _environment(receiver, metrics_port)))
+        sentry = stack.enter_context(SentryReceiver(inbox.take_envelope))
+        service = stack.enter_context(Service(folder, port, _environment(receiver, metrics_port, sentry)))
         screen.introduce(port, folder)
         service.wait_until_up()
         tally = _drive(service, port, options.duration_s, inbox)
@@ -95,6 +110,7 @@ def _run(options: Options) -> int:
         (folder / "metrics.prom").write_text(scrape.page, encoding="utf-8")
         report = Report(inbox.figures, scrape, inbox.canaries, tally)
         screen.show_report(report)
+        screen.show_sentry(inbox.sentry_events)
         screen.show_places(folder, port, metrics_port, options.serve)
         if options.serve:
             _wait_for_ctrl_c(service)
@@ -112,16 +128,26 @@ def _prepare(folder: Path) -> Path:
     folder = folder.resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("spans.jsonl", "metrics.prom", "shop.log", "shop.db", "shop.db-wal", "shop.db-shm"):
+        for name in (
+            "spans.jsonl",
+            "sentry.jsonl",
+            "metrics.prom",
+            "shop.log",
+            "shop.db",
+            "shop.db-wal",
+            "shop.db-shm",
+        ):
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise DemoError(f"Cannot write to {folder}: {error.strerror}") from None
     return folder
 
 
-def _environment(receiver: Receiver, metrics_port: int) -> dict[str, str]:
+def _environment(receiver: Receiver, metrics_port: int, sentry: SentryReceiver) -> dict[str, str]:
     """Where the shop's telemetry goes; nothing here is about what is monitored."""
     return {
+        # Whoever has a Sentry of their own sees it there.
+        "SENTRY_DSN": os.environ.get("SENTRY_DSN") or sentry.dsn,
         "OTEL_SERVICE_NAME": "shop",
         "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
         "OTEL_EXPORTER_PROMETHEUS_HOST": "127.0.0.1",

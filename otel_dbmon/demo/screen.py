@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -88,11 +89,39 @@ def show_report(report: Report) -> None:
     show(_section("What was checked", _checks(report)))
 
 
+def show_sentry(events: Sequence[Mapping[str, Any]]) -> None:
+    """Show one event that Sentry was sent, a finding if there is any; nothing where it all went somewhere else."""
+    told = sorted((event for event in events if "database" in event.get("contexts", {})), key=_telling)
+    if not told:
+        return
+    contexts = told[-1]["contexts"]
+    rows = [("Event", _headline(told[-1]))]
+    rows += [(key, str(value)) for key, value in contexts["database"].items()]
+    rows += [(key, str(contexts["finding"][key])) for key in ("location", "suppressed") if key in _finding(told[-1])]
+    rows += [("trace_id", str(contexts["trace"]["trace_id"])), ("Others", f"{len(events) - 1} in sentry.jsonl")]
+    show(_section("What Sentry gets", grid([(name, plain(text)) for name, text in rows])))
+
+
+def _finding(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = event["contexts"].get("finding", {})
+    return found
+
+
+def _telling(event: Mapping[str, Any]) -> int:
+    return int(_finding(event).get("count", 0))
+
+
+def _headline(event: Mapping[str, Any]) -> str:
+    errors = event.get("exception", {}).get("values", ())
+    return str(event.get("message") or (f"{errors[-1]['type']}: {errors[-1].get('value', '')}" if errors else ""))
+
+
 def show_places(folder: Path, port: int, metrics_port: int, serving: bool) -> None:
     """Say where to look next; addresses only while somebody answers there."""
     near = _seen_from_here(folder)
     rows: list[tuple[str, str | Text]] = [
         ("Spans", f"{near / 'spans.jsonl'} (OTLP JSON lines, as an exporter was handed them)"),
+        ("Sentry", f"{near / 'sentry.jsonl'} (envelopes as they were sent; none where SENTRY_DSN names your own)"),
         ("Metrics", f"{near / 'metrics.prom'} (the last scrape)"),
         ("The shop's log", str(near / "shop.log")),
         ("Any statement", "otel-dbmon analyze \"SELECT * FROM users WHERE email = 'ann@example.com'\""),

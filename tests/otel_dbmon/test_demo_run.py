@@ -164,3 +164,13 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     assert failed.returncode == 1
     assert failed.stderr.startswith("otel-dbmon demo: Cannot write to ")
     assert time.monotonic() - start < 15
+
+
+def test_what_sentry_gets_is_kept_and_shown(done: subprocess.CompletedProcess[str], folder: Path) -> None:
+    """Without a Sentry of one's own: every line of the envelopes, and one event on the screen."""
+    lines = [json.loads(line) for line in (folder / "sentry.jsonl").read_text().splitlines()]
+    assert sum("sent_at" in line for line in lines) >= 1
+    events = [line for line in lines if "contexts" in line]
+    assert [event for event in events if event["contexts"].get("database")]
+    assert "What Sentry gets" in done.stdout
+    assert events[0]["contexts"]["trace"]["trace_id"] in (folder / "spans.jsonl").read_text()
