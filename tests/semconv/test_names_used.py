@@ -28,6 +28,8 @@ _SERIES = {
 } | {name.replace(".", "_") for name in _ATTRIBUTES}
 
 _SETTING = re.compile(r"OTEL_DBMON_[A-Z][A-Z0-9_]*[A-Z0-9]")
+#: What the collector's postgresql receiver calls events of its own.
+_RECEIVER_EVENTS = {"db.server.query_sample", "db.server.top_query"}
 #: Dotted names of the namespaces we use; what goes on with a bracket, a slash or a host's or file's end is no name.
 _DOTTED = re.compile(
     r"(?<![\w./@:*-])(?:db|dbmon|database|net\.peer|server|error|exception|otel\.metric|url|http(?=\.(?:url|target)\b))(?:\.[a-z][a-z0-9_]*)+"
@@ -60,7 +62,8 @@ def _texts(path: Path) -> Iterator[str]:
 
 def _undeclared(text: str) -> set[str]:
     settings = set(_SETTING.findall(text)) - _SETTINGS
-    dotted = {name for name in _DOTTED.findall(text) if not _NOT_A_NAME.search(name)} - _METRICS - _ATTRIBUTES
+    known = _METRICS | _ATTRIBUTES | _RECEIVER_EVENTS
+    dotted = {name for name in _DOTTED.findall(text) if not _NOT_A_NAME.search(name)} - known
     series = set(_PROMETHEUS.findall(text)) - _SERIES
     return settings | {name for name in dotted if not name.startswith(_TEMPLATES)} | series
 
