@@ -129,13 +129,13 @@ class _Memory:
         self._longest = longest
         self._held = 0
         self.young: dict[str, Analysis] = {}
-        self._old: dict[str, Analysis] = {}
+        self.old: dict[str, Analysis] = {}
 
     def recall(self, key: str) -> Analysis | None:
         """What is remembered; what only the older generation knows moves to the younger."""
         found = self.young.get(key)
         if found is None:
-            found = self._old.get(key)
+            found = self.old.get(key)
             if found is not None:
                 self.remember(key, found)
         return found
@@ -147,7 +147,7 @@ class _Memory:
         self._held += len(key) + len(analysis.sanitized) + len(analysis.summary)
         if len(self.young) >= self._entries or self._held > self._characters:
             # Without a lock two threads may both come here: then more is forgotten than need be, no more.
-            self._old, self.young, self._held = self.young, {}, 0
+            self.old, self.young, self._held = self.young, {}, 0
         self.young[key] = analysis
 
 
@@ -169,23 +169,27 @@ class _Room:
 
     def analyze(self, statement: str) -> Analysis:
         """What a statement says that is not in the younger generation of ``statements``."""
-        found = self.statements.recall(statement)
-        if found is None:
-            found = self._by_template(statement[: self._longest * _RAW_LENGTHS])
-            mark = hash(statement)
-            if mark in self._seen:
-                self.statements.remember(statement, found)
-            else:
-                if len(self._seen) >= self._seen_limit:
-                    self._seen = set()
-                self._seen.add(mark)
+        statements = self.statements
+        if statement in statements.old:
+            found = statements.recall(statement)
+            if found is not None:
+                return found
+        found = self._by_template(statement[: self._longest * _RAW_LENGTHS])
+        mark = hash(statement)
+        if mark in self._seen:
+            statements.remember(statement, found)
+        else:
+            if len(self._seen) >= self._seen_limit:
+                self._seen = set()
+            self._seen.add(mark)
         return found
 
     def _by_template(self, statement: str) -> Analysis:
         analyst = self._analyst
         text = analyst.without_comments(statement)
         template = analyst.template(text)
-        found = self._templates.young.get(template) or self._templates.recall(template) or self._by_tidied(template)
+        templates = self._templates
+        found = templates.young.get(template) or templates.recall(template) or self._by_tidied(template)
         if found is _IN_THE_LITERALS:
             found = self._shortened(analyst.analyze_text(analyst.tidy(template), text))
         return found

@@ -108,7 +108,7 @@ class Lexer:
         A ``[`` that nothing closes is still ``UNCLOSED`` in it.
         """
         patterns = self._ascii if text.isascii() else self._unicode
-        scanned = self._scanned(text)
+        scanned = self._scanned(text) if self._has_brackets else text + _END
         if self._is_strange(scanned):
             template = "?".join([match[1] for match in patterns.strange.finditer(scanned)])
         else:
