@@ -19,7 +19,13 @@ STACK = "tests/stack"
 #: Databases and fork servers take minutes to start and stop; two environments of `make test` do that, not all.
 SERVERS = ("tests/postgres", "tests/processes", "tests/sentry")
 #: What runs beside services is no Python of theirs: one environment is enough.
-OPERATIONS = ("tests/advise", "tests/alerts", "tests/dashboards", "tests/deploy/test_stack.py")
+OPERATIONS = (
+    "tests/advise",
+    "tests/alerts",
+    "tests/dashboards",
+    "tests/deploy/test_postgresql.py",
+    "tests/deploy/test_stack.py",
+)
 #: A file's tests share what they started, so a file stays together.
 PARALLEL = ("-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile")
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 import requests
+from deployed_stack import Stack, collector
 from making import make
 from programs import need
-from running import Stack, collector
 
 from otel_dbmon.command import main
 from otel_dbmon.deploy.credentials import Renewal, create_secrets

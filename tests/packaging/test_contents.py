@@ -52,8 +52,8 @@ def sdist(dist: Path) -> set[str]:
         return {member.name.split("/", 1)[1] for member in archive if member.isfile()}
 
 
-def test_the_wheel_holds_the_packages_and_the_shop(wheel: dict[str, bytes]) -> None:
-    """Every module and marker of the three packages, and what `otel-dbmon demo` runs."""
+def test_the_wheel_holds_the_packages_the_shop_and_the_stack(wheel: dict[str, bytes]) -> None:
+    """Every module and marker of the three packages, and what `demo` runs and `deploy` lays out."""
     sources = {
         f"{package}/{path.relative_to(folder).as_posix()}"
         for package, folder in PACKAGES.items()
@@ -61,7 +61,16 @@ def test_the_wheel_holds_the_packages_and_the_shop(wheel: dict[str, bytes]) -> N
         if path.suffix == ".py" or path.name == "py.typed"
     }
     shop = {f"otel_dbmon/examples/shop/{name}" for name in ("README.md", "app.py", "models.py", "seed.py")}
-    assert sources | shop <= set(wheel)
+    stack = {
+        f"otel_dbmon/collector-config/{name}"
+        for name in (
+            "collector/agent.yaml",
+            "prometheus/prometheus.yml",
+            "compose/compose.yaml",
+            "kubernetes/agent.yaml",
+        )
+    }
+    assert sources | shop | stack <= set(wheel)
 
 
 def test_the_wheel_holds_nothing_else(wheel: dict[str, bytes]) -> None:
