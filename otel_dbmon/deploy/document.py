@@ -29,6 +29,14 @@ otel-dbmon into its pods, once `kubernetes/services/<service>.yaml` is applied t
     kubectl -n NAMESPACE patch deployment SERVICE --patch-file kubernetes/services/SERVICE.yaml""",
 }
 
+_VERIFY = {
+    "compose": "    otel-dbmon verify --deployment .",
+    "kubernetes": """\
+    kubectl -n NAMESPACE port-forward service/prometheus 9090 &  # and alertmanager 9093, gateway 8889, agent 4318
+    otel-dbmon verify --deployment . --prometheus https://localhost:9090 --alertmanager https://localhost:9093 \\
+        --gateway https://localhost:8889 --otlp https://localhost:4318""",
+}
+
 
 def deployment_page(
     inventory: Inventory, plans: Sequence[ServicePlan], left: Sequence[Note], target: str, phase: int, output: Path
@@ -52,7 +60,7 @@ def deployment_page(
         "## Start it",
         _START[target],
         "## Prove it",
-        "    otel-dbmon verify --deployment .",
+        _VERIFY[target],
         "Each check says what it looked at, and what to do where it fails.",
         "## Services",
         *(_service(plan, output, inventory.root) for plan in plans),
