@@ -93,6 +93,7 @@ def _attach_metrics(runtime: Runtime, provider: MeterProvider) -> None:
 
 def _attach_logs(runtime: Runtime, provider: LoggerProvider) -> None:
     sdk.put_log_processor_first(provider, runtime.log_processor)
+    runtime.events.attach(provider)
 
 
 def _fill_gaps() -> None:

@@ -7,6 +7,7 @@ import os
 import threading
 
 from otel_dbmon.ending import Ending
+from otel_dbmon.events import FindingEvents
 from otel_dbmon.export import MetricExport
 from otel_dbmon.logs import SafeLogRecords
 from otel_dbmon.pools import Pools
@@ -25,6 +26,7 @@ class Runtime:
         settings: Where all of it comes from.
         guard: Counts our failures and drops.
         pipeline: The path of one statement.
+        events: Emits findings as log events.
         log_processor: Makes error texts in log records safe.
         pools: Connection pools, as far as they were seen.
         export: Adds our points to what metric readers collect.
@@ -36,6 +38,8 @@ class Runtime:
         self.settings = settings
         self.guard = Guard()
         self.pipeline = Pipeline(settings.config(), self.guard)
+        self.events = FindingEvents(self.guard, settings.query_text)
+        self.pipeline.subscribe(self.events.tell)
         self.log_processor = SafeLogRecords(self.guard)
         self.pools = Pools(self.pipeline.config, self.guard, settings.pools)
         self.export = MetricExport(self.pipeline.aggregator, self.guard, [self.pools] if settings.pools else [])

@@ -43,7 +43,7 @@ def complete(engine: Engine, pipeline: Pipeline) -> None:
     driver = Driver("sqlalchemy", names.DB_SYSTEM_NAME_OF.get(dialect.name, dialect.name), pipeline)
     # The engine keeps its dialect alive, and not the other way round.
     url = engine.url
-    setattr(dialect, "connect", _watched(dialect.connect, CONNECT, driver, url))  # noqa: B010
+    setattr(dialect, "connect", _untraced(_watched(dialect.connect, CONNECT, driver, url)))  # noqa: B010
     setattr(dialect, "do_commit", _watched(dialect.do_commit, COMMIT, driver, url))  # noqa: B010
 
 
@@ -91,6 +91,24 @@ def _watched(run: Method, step: str, driver: Driver, url: URL) -> Method:
             raise
 
     return watch
+
+
+def _untraced(connect: Method) -> Method:
+    """Give SQLAlchemy connections of aiosqlite that contrib does not trace.
+
+    They send their statements in a thread of their own, where no context says that these are counted already.
+    """
+
+    def connect_untraced(*args: Any, **kwargs: Any) -> Any:
+        connection = connect(*args, **kwargs)
+        driver_connection: Any = getattr(connection, "_connection", None)
+        if type(driver_connection).__module__.startswith("aiosqlite"):
+            plain = getattr(getattr(driver_connection, "_connection", None), "__wrapped__", None)
+            if plain is not None:
+                driver_connection._connection = plain
+        return connection
+
+    return connect_untraced
 
 
 def _step_failed(driver: Driver, step: str, error: BaseException, start_ns: int, url: URL) -> None:

@@ -67,3 +67,12 @@ class Finding:
     advice: tuple[Advice, ...] = ()
     alert: bool = True
     source: Analysis | None = None
+
+    @property
+    def message(self) -> str:
+        """One line about it."""
+        took = f"{self.duration_ns / 1e6:.0f}ms"
+        if self.kind == SLOW_QUERY:
+            return f"Slow query detected: {self.analysis.operation or 'statement'} ({took})"
+        what = "N+1 queries" if self.kind == N_PLUS_ONE else "Duplicate queries"
+        return f"{what} detected: {self.analysis.summary} ({self.count} times, {took})"

@@ -29,6 +29,27 @@ class Location(NamedTuple):
         return f"{self.path}:{self.line}"
 
 
+class Caller(NamedTuple):
+    """Who sent a statement.
+
+    Attributes:
+        location: The line of the application, None if there is none.
+        loading: In which way SQLAlchemy's objects sent it on their own: ``RELATIONSHIP``, ``REFRESH`` or "".
+    """
+
+    location: Location | None = None
+    loading: str = ""
+
+
+#: A relationship's objects were loaded when it was touched; an object was read again after a commit.
+RELATIONSHIP, REFRESH = "relationship", "refresh"
+#: The functions of SQLAlchemy that do that.
+_LOADERS: dict[tuple[str, str], str] = {
+    ("sqlalchemy.orm.strategies", "_emit_lazyload"): RELATIONSHIP,
+    ("sqlalchemy.orm.loading", "load_scalar_attributes"): REFRESH,
+}
+_LOADER_NAMES = frozenset(name for _, name in _LOADERS)
+
 #: Packages of ours, and those between an application and its database, wherever they are installed.
 _BETWEEN = frozenset(
     {
@@ -50,20 +71,23 @@ _NO_APPLICATION = (
 _MAX_FRAMES = 400
 
 
-def locate() -> Location | None:
-    """The innermost line of the application that is running in this thread or task; None if there is none.
+def locate() -> Caller:
+    """The innermost line of the application that is running in this thread or task.
 
     An application that is itself installed as a package is found where no other code called the database.
     """
     installed: FrameType | None = None
+    loading = ""
     for frame in _frames():
-        path = frame.f_code.co_filename
+        path, name = frame.f_code.co_filename, frame.f_code.co_name
         if any(folder in path for folder in _PACKAGE_FOLDERS):
+            if name in _LOADER_NAMES:
+                loading = loading or _LOADERS.get((frame.f_globals.get("__name__", ""), name), "")
             if installed is None and _package(frame) not in _BETWEEN:
                 installed = frame
         elif not path.startswith(_NO_APPLICATION) and _package(frame) not in _BETWEEN:
-            return _location(frame)
-    return None if installed is None else _location(installed)
+            return Caller(_location(frame), loading)
+    return Caller(None if installed is None else _location(installed), loading)
 
 
 def _frames() -> Iterator[FrameType]:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from otel_dbmon_processors import span as spans
 from otel_dbmon_processors.aggregate import Aggregator
 from otel_dbmon_processors.analysis import Analysis, Analyzer
 from otel_dbmon_processors.config import Config
-from otel_dbmon_processors.finding import N_PLUS_ONE, SLOW_QUERY, Finding
+from otel_dbmon_processors.finding import N_PLUS_ONE, SLOW_QUERY, Advice, Finding
 from otel_dbmon_processors.guard import Guard
-from otel_dbmon_processors.location import Location, locate
+from otel_dbmon_processors.location import Caller, locate
 from otel_dbmon_processors.loops import Loop, Loops
 from otel_dbmon_processors.observation import ErrorFacts, Observation
 from otel_dbmon_processors.requests import Request, Requests
 from otel_dbmon_semconv import attributes as names
+
+if TYPE_CHECKING:
+    from otel_dbmon_processors.advice import Adviser
 
 Subscriber = Callable[[Finding], None]
 _NOTHING: Mapping[str, Any] = {}
@@ -41,6 +44,7 @@ class Pipeline:
         self.requests = Requests(self.guard)
         self.loops = Loops(config.n_plus_one_threshold, config.n_plus_one_min_duration_ns, self.guard)
         self._subscribers: tuple[Subscriber, ...] = ()
+        self._adviser: Adviser | None = None
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Be told of every finding, in the thread that ran the statement: hand it on, don't work on it there.
@@ -97,7 +101,8 @@ class Pipeline:
             attributes.update(_REPEATED)
         if not slow and (loop is None or not loop.is_told):
             return attributes
-        location = self._locate()
+        caller = self._locate()
+        location = caller.location
         finding = Finding(
             SLOW_QUERY,
             analysis,
@@ -113,9 +118,10 @@ class Pipeline:
             location,
         )
         if slow:
-            self._tell(finding)
+            self._tell(replace(finding, advice=self._advise(SLOW_QUERY, observation, analysis)))
         if loop is not None and loop.is_told:
-            self._found_loop(finding, request, loop)
+            advice = self._advise(loop.kind, observation, analysis, loop, caller.loading)
+            self._found_loop(replace(finding, advice=advice), request, loop)
         if location is not None:
             attributes[names.CODE_FILE_PATH] = location.path
             attributes[names.CODE_LINE_NUMBER] = location.line
@@ -142,12 +148,34 @@ class Pipeline:
             )
         )
 
-    def _locate(self) -> Location | None:
+    def _locate(self) -> Caller:
         try:
             return locate()
         except Exception as error:  # noqa: BLE001 - what was found is worth telling without it
             self.guard.failed("location", error)
-            return None
+            return Caller()
+
+    def _advise(
+        self, kind: str, observation: Observation, analysis: Analysis, loop: Loop | None = None, loading: str = ""
+    ) -> tuple[Advice, ...]:
+        try:
+            if self._adviser is None:
+                # Most processes find nothing.
+                from otel_dbmon_processors.advice import Adviser
+
+                self._adviser = Adviser()
+            return self._adviser.advise(
+                kind,
+                analysis,
+                observation.statement,
+                observation.origin.system,
+                repeats=loop.repeats if loop is not None else 1,
+                source=loop.source if loop is not None else None,
+                loading=loading,
+            )
+        except Exception as error:  # noqa: BLE001 - see above
+            self.guard.failed("advice", error)
+            return ()
 
     def _tell(self, finding: Finding) -> None:
         for subscriber in self._subscribers:

@@ -130,6 +130,39 @@ DBMON_DB_N_PLUS_ONE_COUNT: Final = "dbmon.db.n_plus_one_count"
 int, stable; written. Source: otel-dbmon.
 """
 
+# Our own attributes of log events about findings
+DBMON_FINDING_KIND: Final = "dbmon.finding.kind"
+"""What was found; the event's name is dbmon and this, with a dot between.
+
+enum(finding_kind), stable; written. Source: otel-dbmon.
+"""
+DBMON_FINDING_ALERT: Final = "dbmon.finding.alert"
+"""Whether somebody should be told now. Always true of a slow query; of repeats once they took
+OTEL_DBMON_N_PLUS_ONE_MIN_DURATION together.
+
+boolean, stable; written. Source: otel-dbmon.
+"""
+DBMON_FINDING_COUNT: Final = "dbmon.finding.count"
+"""How many runs of the statement it is about.
+
+int, stable; written. Source: otel-dbmon.
+"""
+DBMON_FINDING_DURATION: Final = "dbmon.finding.duration"
+"""For how long at least one of these was running.
+
+double, stable, unit s; written. Source: otel-dbmon.
+"""
+DBMON_FINDING_SOURCE: Final = "dbmon.finding.source"
+"""The summary of the query before the repeats.
+
+string, stable; written. Source: otel-dbmon.
+"""
+DBMON_FINDING_ADVICE: Final = "dbmon.finding.advice"
+"""What was seen, what it costs and what to try, as far as the text proves it.
+
+string, stable; written. Source: otel-dbmon.
+"""
+
 # Database attributes of the semantic conventions
 DB_QUERY_TEXT: Final = "db.query.text"
 """The statement with every literal replaced by a question mark.
@@ -504,6 +537,25 @@ class ConnectionState:
     VALUES: Final[tuple[str, ...]] = (
         IDLE,
         USED,
+    )
+
+
+class FindingKind:
+    """What was found about a statement."""
+
+    SLOW_QUERY: Final = "slow_query"
+    """It took at least OTEL_DBMON_SLOW_QUERY_THRESHOLD."""
+
+    N_PLUS_ONE: Final = "n_plus_one"
+    """It was repeated row by row, after another query."""
+
+    DUPLICATE_QUERY: Final = "duplicate_query"
+    """It was repeated with the same parameters."""
+
+    VALUES: Final[tuple[str, ...]] = (
+        SLOW_QUERY,
+        N_PLUS_ONE,
+        DUPLICATE_QUERY,
     )
 
 
