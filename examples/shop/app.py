@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -59,9 +60,9 @@ def create_app(engine: Engine) -> Flask:
 
     @app.get("/orders")
     def orders() -> ResponseReturnValue:
-        """Loads row by row: a statement for the page, then one for each customer, each order's items, each product."""
+        """Loads row by row: a statement for the page, one for each buyer, then one for each order and product."""
         with sessions() as session:
-            return jsonify([_order(order) for order in session.scalars(_newest_orders())])
+            return jsonify(_page(session.scalars(_newest_orders()).all()))
 
     @app.get("/orders/eager")
     def orders_eager() -> ResponseReturnValue:
@@ -70,7 +71,7 @@ def create_app(engine: Engine) -> Flask:
             joinedload(Order.customer), selectinload(Order.items).joinedload(OrderItem.product)
         )
         with sessions() as session:
-            return jsonify([_order(order) for order in session.scalars(whole)])
+            return jsonify(_page(session.scalars(whole).all()))
 
     @app.post("/orders")
     def place_order() -> ResponseReturnValue:
@@ -173,12 +174,16 @@ def _newest_orders() -> Any:
     return select(Order).order_by(Order.placed_at.desc()).limit(PAGE)
 
 
-def _order(order: Order) -> dict[str, Any]:
-    return {
-        "id": order.id,
-        "customer": order.customer.name,
-        "items": [{"product": item.product.name, "quantity": item.quantity} for item in order.items],
-    }
+def _page(orders: Sequence[Order]) -> list[dict[str, Any]]:
+    buyers = [order.customer.name for order in orders]
+    return [
+        {
+            "id": order.id,
+            "customer": buyer,
+            "items": [{"product": item.product.name, "quantity": item.quantity} for item in order.items],
+        }
+        for order, buyer in zip(orders, buyers, strict=True)
+    ]
 
 
 def _now() -> datetime:

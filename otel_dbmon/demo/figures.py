@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
@@ -42,10 +44,28 @@ class Statement:
         return percentile(self.durations_ms, share)
 
 
+class Found(NamedTuple):
+    """What was found about statements at one line of the application.
+
+    Attributes:
+        kind: ``slow`` or ``N+1``.
+        summary: ``db.query.summary``.
+        place: File and line.
+        function: The function that the line is in.
+    """
+
+    kind: str
+    summary: str
+    place: str
+    function: str
+
+
 class Figures:
-    """Counts the statements in every request it is given."""
+    """Counts the statements in every request it is given, and what was found about them."""
 
     def __init__(self) -> None:
+        #: How often each thing was found.
+        self.found: Counter[Found] = Counter()
         self._statements: dict[tuple[str, str, str], Statement] = {}
         self._calls = 0
 
@@ -60,6 +80,7 @@ class Figures:
             attributes = {attribute.key: attribute.value.string_value for attribute in span.attributes}
             if names.DB_QUERY_TEXT in attributes or names.DBMON_QUERY_FINGERPRINT in attributes:
                 self._add(span, attributes)
+                self._add_found(span, attributes)
 
     def statements(self) -> list[Statement]:
         """Every kind of statement, those that took the most time in all first."""
@@ -78,6 +99,20 @@ class Figures:
         statement.durations_ms.append((span.end_time_unix_nano - span.start_time_unix_nano) / 1e6)
         statement.errors += span.status.code == Status.STATUS_CODE_ERROR
         self._calls += 1
+
+    def _add_found(self, span: Span, attributes: dict[str, str]) -> None:
+        path = attributes.get(names.CODE_FILE_PATH)
+        if path is None:
+            return
+        line = next(found.value.int_value for found in span.attributes if found.key == names.CODE_LINE_NUMBER)
+        for kind, name in (("slow", names.DBMON_SLOW), ("N+1", names.DBMON_N_PLUS_ONE)):
+            if _is_true(span, name):
+                summary, function = attributes.get(names.DB_QUERY_SUMMARY, ""), attributes[names.CODE_FUNCTION_NAME]
+                self.found[Found(kind, summary, f"{path}:{line}", function)] += 1
+
+
+def _is_true(span: Span, name: str) -> bool:
+    return any(attribute.key == name and attribute.value.bool_value for attribute in span.attributes)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -76,6 +76,7 @@ class Report:
             self._caused(tally),
             self._leaked(canaries),
             self._errors(),
+            self._found(),
             self._series(),
             self._rewritten(),
         ]
@@ -121,6 +122,16 @@ class Report:
         types = self.scrape.error_types
         seen = ", ".join(f"{kind} {count}" for kind, count in sorted(types.items())) or "none"
         return Check("Errors have a type", all(kind in types for kind in _EXPECTED_ERRORS), seen)
+
+    def _found(self) -> Check:
+        found = Counter[str]()
+        for seen, times in self.figures.found.items():
+            found[seen.kind] += times
+        return Check(
+            "Slow queries and N+1 patterns are found, with their line",
+            all(found[kind] for kind in ("slow", "N+1")),
+            ", ".join(f"{kind} {times}" for kind, times in sorted(found.items())) or "none",
+        )
 
     def _series(self) -> Check:
         missing = [name for name in (f"{DURATION}_count", ACTIVE, ERRORS) if not self.scrape.lines(name, 1)]

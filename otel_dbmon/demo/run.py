@@ -153,6 +153,7 @@ def _environment(receiver: Receiver, metrics_port: int, sentry: SentryReceiver) 
         "OTEL_EXPORTER_PROMETHEUS_HOST": "127.0.0.1",
         "OTEL_EXPORTER_PROMETHEUS_PORT": str(metrics_port),
         # The defaults are made for services; somebody who watches does not want to wait.
+        "OTEL_DBMON_SLOW_QUERY_THRESHOLD": os.environ.get("OTEL_DBMON_SLOW_QUERY_THRESHOLD", "250"),
         "OTEL_BSP_SCHEDULE_DELAY": "500",
         "OTEL_BSP_MAX_QUEUE_SIZE": "16384",
         "OTEL_METRIC_EXPORT_INTERVAL": "2000",

@@ -20,6 +20,7 @@ from otel_dbmon.demo.scrape import ACTIVE, DURATION, ERRORS
 from otel_dbmon.demo.traffic import Tally
 
 _MOST_STATEMENTS = 30
+_MOST_FOUND = 10
 #: The series of the specification, and how many of each are shown.
 _SERIES = {f"{DURATION}_count": 4, f"{DURATION}_sum": 4, ACTIVE: 1, ERRORS: 2}
 _PLAIN_EVERY_S = 2.0
@@ -84,6 +85,7 @@ def show_report(report: Report) -> None:
     """Show everything that was seen."""
     show("")
     show(_section("What was seen", _statements(report.figures)))
+    show(_section("What was found", _found(report.figures)))
     show(_section("One statement", grid([("In the shop", report.before), ("Outside", plain(report.after, "bold"))])))
     show(_section("What Prometheus scrapes", _series(report)))
     show(_section("What was checked", _checks(report)))
@@ -173,6 +175,19 @@ def _statements(figures: Figures) -> RenderableType:
         )
     rest = len(statements) - _MOST_STATEMENTS
     return Group(table, Text(f"and {rest} more in spans.jsonl", style="dim")) if rest > 0 else table
+
+
+def _found(figures: Figures) -> RenderableType:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
+    table.add_column("Found", no_wrap=True)
+    table.add_column("Statement", overflow="fold")
+    table.add_column("Line", no_wrap=True)
+    table.add_column("Function", overflow="fold")
+    table.add_column("Times", justify="right", no_wrap=True)
+    for found, times in figures.found.most_common(_MOST_FOUND):
+        row = (plain(text) for text in (found.summary, found.place, found.function))
+        table.add_row(Text(found.kind, style="yellow"), *row, f"{times:,}")
+    return table
 
 
 def _series(report: Report) -> RenderableType:

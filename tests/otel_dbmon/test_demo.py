@@ -76,6 +76,16 @@ def statement(summary: str, milliseconds: float = 1, text: str = "", failed: boo
     return span
 
 
+def found(span: Span, *kinds: str) -> Span:
+    """The same span, about which something was found."""
+    for kind in kinds:
+        span.attributes.add(key=kind).value.bool_value = True
+    span.attributes.add(key="code.file.path").value.string_value = "app.py"
+    span.attributes.add(key="code.line.number").value.int_value = 42
+    span.attributes.add(key="code.function.name").value.string_value = "app.orders"
+    return span
+
+
 class TestOtlpJson:
     """One message, one line, as the OTLP specification maps it."""
 
@@ -227,7 +237,8 @@ class TestReport:
     ) -> Report:
         """A report on a call of the pasted statement and of each telltale, as the page says, or on fewer or more."""
         figures, canaries = Figures(), Canaries({SECRET: "an e-mail"})
-        spans = [statement("SELECT users", text=received), *map(statement, self.TELLTALES)]
+        users = found(statement("SELECT users", text=received), "dbmon.slow", "dbmon.n_plus_one")
+        spans = [users, *map(statement, self.TELLTALES)]
         request = traces(*(span for span in spans for _ in range(calls)))
         figures.add(request)
         canaries.search(request.SerializeToString())

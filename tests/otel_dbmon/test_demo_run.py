@@ -69,6 +69,8 @@ def test_the_screen_shows_all_that_was_seen(done: subprocess.CompletedProcess[st
         r"INSERT customers +insert +low",
     ):
         assert re.search(row, shown), row
+    for found in (r"N\+1 +SELECT customers +app.py:\d+", r"slow +\w+ \w+ +app.py:\d+"):
+        assert re.search(found, shown), found
     assert "In the shop" in shown
     assert "c.email = 'rufus.vw47tp@example.com'" in shown
     assert "c.email = ? OR c.city = ?" in shown
