@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -17,8 +19,12 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import Decision, StaticSampler
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
 
+from otel_dbmon_processors.analysis import analyze
 from otel_dbmon_processors.config import Config
 from otel_dbmon_processors.finding import Finding
+from otel_dbmon_processors.guard import Guard
+from otel_dbmon_processors.loops import Loops
+from otel_dbmon_processors.observation import Observation
 from otel_dbmon_processors.pipeline import Pipeline
 from otel_dbmon_processors.processor import DatabaseSpanProcessor
 from otel_dbmon_processors.span import STREAMED, remember_parameters
@@ -183,3 +189,103 @@ def test_there_are_enough_cases() -> None:
     finds = [bool(case["finds"]) for _, case in lists_in("loops")]
     assert len(finds) >= 40
     assert min(Counter(finds).values()) >= 15
+
+
+def points(pipeline: Pipeline, name: str) -> dict[str, float]:
+    """The values of a counter by what its series is about."""
+    family = next(family for family in pipeline.aggregator.collect() if family.metric.name == name)
+    return {str(*point.attributes.values()): point.value for point in family.points}
+
+
+def test_repeats_and_their_request_are_marked_and_counted() -> None:
+    """All repeats, also those before it was found; the line on the one at which it was found; the request's span."""
+    played = Play()
+    with played.tracer.start_as_current_span("GET /", kind=SpanKind.SERVER):
+        for step in played.steps("orders customer*7"):
+            played.run(step)
+    source, *repeats, request = [dict(span.attributes or {}) for span in played.exporter.get_finished_spans()]
+    assert "dbmon.n_plus_one" not in source
+    assert [span["dbmon.n_plus_one"] for span in repeats] == [True] * 7
+    assert ["code.line.number" in span for span in repeats] == [False] * 4 + [True] + [False] * 2
+    assert (request["dbmon.db.n_plus_one_count"], request["dbmon.db.query_count"]) == (1, 8)
+    assert points(played.pipeline, "database.n_plus_one") == {"orders": 0, "customers": 1}
+
+
+def test_a_request_without_a_pattern_says_nothing_of_it() -> None:
+    """Neither do duplicates."""
+    played = play({"runs": "orders customer=*9"})
+    assert not any("dbmon.n_plus_one" in (span.attributes or {}) for span in played.exporter.get_finished_spans())
+    assert sum(points(played.pipeline, "database.n_plus_one").values()) == 0
+
+
+def test_thresholds_are_settings() -> None:
+    """How many repeats, and for how long they have to run."""
+    played = Play(Config(n_plus_one_threshold=3, n_plus_one_min_duration_ns=2 * MILLISECOND))
+    with played.tracer.start_as_current_span("GET /", kind=SpanKind.SERVER):
+        for step in played.steps("orders customer*3"):
+            played.run(step)
+    assert [(finding.count, finding.alert) for finding in played.findings] == [(3, True)]
+
+
+def test_a_forked_child_starts_from_nothing() -> None:
+    """The repeats of its parent are not its own."""
+    played = Play()
+    for step in played.steps("orders customer*4"):
+        played.run(step)
+    played.pipeline.reset()
+    for step in played.steps("customer*4"):
+        played.run(step)
+    assert played.findings == []
+
+
+def test_parents_are_bounded_and_what_is_lost_is_counted() -> None:
+    """A parent that never ends is given up when there are too many; only a pattern in the making is a loss."""
+    guard = Guard()
+    loops = Loops(5, 0, guard, max_parents=8)
+    analysis = analyze("SELECT name FROM customers WHERE id = ?")
+    for parent_id in range(1, 101):
+        for _ in range(2 if parent_id % 2 else 1):
+            loops.see(Observation(analysis.sanitized, parent_id=parent_id), analysis, None)
+    assert 40 <= guard.dropped["repeats"] <= 50
+
+
+def test_queries_under_one_parent_are_bounded() -> None:
+    """Whatever has not run for the longest time is forgotten; what is running now is found all the same."""
+    assert [finding.count for finding in play({"runs": "other*500 orders customer*5"}).findings] == [5]
+
+
+def test_threads_share_a_parent() -> None:
+    """A pattern whose repeats are spread over threads is one pattern, found once."""
+    played = Play()
+    with played.tracer.start_as_current_span("GET /", kind=SpanKind.SERVER) as parent:
+        for step in played.steps("orders"):
+            played.run(step)
+
+        def work() -> None:
+            with trace.use_span(parent):
+                for step in played.steps("customer*200"):
+                    played.run(step)
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [finding.kind for finding in played.findings if not finding.alert] == ["n_plus_one"]
+    assert not played.pipeline.guard.failures
+
+
+def test_tasks_without_a_parent_are_kept_apart() -> None:
+    """Each task has its own repeats; three in each of two are no five."""
+    played = Play()
+
+    async def work() -> None:
+        for step in played.steps("orders customer*3"):
+            played.run(step)
+            await asyncio.sleep(0)
+
+    async def both() -> None:
+        await asyncio.gather(work(), work())
+
+    asyncio.run(both())
+    assert played.findings == []
