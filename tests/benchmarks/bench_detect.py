@@ -114,16 +114,15 @@ def _n_plus_one(connection: Connection) -> float:
 
 
 def _timed(connection: Connection, statement: Callable[[int], Any], in_requests: bool) -> float:
-    """Microseconds a statement, of this thread's time."""
-    tracer, spent = trace.get_tracer("bench"), 0.0
+    """Microseconds a statement, of this thread's time; the spans of requests take the same in both cases."""
+    tracer = trace.get_tracer("bench")
+    start = time.thread_time()
     for first in range(0, BLOCK, 10):
         with tracer.start_as_current_span("GET /") if in_requests else nullcontext():
-            start = time.thread_time()
             for number in range(first, first + 10):
                 chosen = statement(number)
                 connection.execute(chosen, {} if chosen is SOURCE else {"id": number}).fetchall()
-            spent += time.thread_time() - start
-    return spent / BLOCK * 1e6
+    return (time.thread_time() - start) / BLOCK * 1e6
 
 
 if __name__ == "__main__":
