@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from otel_dbmon.testing import Recorder
 
 _OPTION = "--dbmon-n-plus-one"
-_MARKER = "dbmon_allow_n_plus_one"
+_MARKER = "allow_n_plus_one"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,7 +57,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture
 def dbmon(request: pytest.FixtureRequest) -> Recorder:
-    """The queries of this test: ``dbmon.queries``, ``dbmon.assert_max_queries(n)``."""
+    """The queries of this test, and how many there may be: see ``Recorder``."""
     from otel_dbmon.testing import recorder
 
     recording = recorder()

@@ -67,7 +67,7 @@ def test_eager(session):
     assert len(names(session, selectinload(Book.author))) == 8
 
 
-@pytest.mark.dbmon_allow_n_plus_one
+@pytest.mark.allow_n_plus_one
 def test_allowed(session):
     assert len(names(session)) == 8
 """

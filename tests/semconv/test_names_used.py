@@ -35,7 +35,10 @@ _DOTTED = re.compile(
     r"(?<![\w./@:*-])(?:db|dbmon|database|net\.peer|server|error|exception|otel\.metric|url|http(?=\.(?:url|target)\b))(?:\.[a-z][a-z0-9_]*)+"
     r"(?![\w(/*-])(?!\.[\w*])"
 )
-_NOT_A_NAME = re.compile(r"\.(?:py|ya?ml|json|md|sql|sqlite3?|db|log|sh|crt|key|pem|internal|local|com|net|example)$")
+#: Files, hosts, and an attribute of the pytest fixture.
+_NOT_A_NAME = re.compile(
+    r"^dbmon\.queries$|\.(?:py|ya?ml|json|md|sql|sqlite3?|db|log|sh|crt|key|pem|internal|local|com|net|example)$"
+)
 _PROMETHEUS = re.compile(
     r"(?<![\w:./-])(?:database_(?:quer|error|slow|n_plus|connection|index)|db_client_|dbmon_)[a-z0-9_]*[a-z0-9](?![\w:(])"
 )
