@@ -36,7 +36,6 @@ _PAUSE_NS = 500_000_000
 _MAX_PARENTS = 4000
 _MAX_QUERIES = 32
 _MAX_INTERVALS = 32
-_MOST_PARAMETERS = 32
 
 
 #: What was found, by kind, fingerprint, and whether as an alert.
@@ -241,34 +240,29 @@ class Loops:
             scope = self._new_scope(parent_id, start_ns, duration_ns)
         parameters, holder = (None, None) if span is None else sent_of(span)
         is_known = True
+        if type(parameters) is not tuple:
+            parameters, is_known = _in_order(parameters)
         try:
-            if type(parameters) is dict:
-                parameters = tuple(parameters.values())
-            elif type(parameters) is list:
-                parameters = tuple(parameters)
-            if type(parameters) is tuple and len(parameters) <= _MOST_PARAMETERS:
-                mark = hash((statement, parameters))
-            else:
-                is_known = False
-                mark = hash(statement)
+            # A hash is all that is kept of them.
+            mark = hash((statement, parameters))
         except Exception:  # noqa: BLE001 - a value of a class that can't be hashed, or that fails to
-            is_known = False
-            mark = hash(statement)
+            is_known, mark = False, hash(statement)
         run: _Run = (next(self._order), analysis, mark, is_known, start_ns, duration_ns, holder if is_sampled else None)
         if parameters is STREAMED:
             scope[_CURSOR] = run
             return None
         fingerprint = analysis.fingerprint
-        if fingerprint not in scope:
+        entry = scope.get(fingerprint)
+        if entry is None:
             if not analysis.table and analysis.sanitized.upper() in _PINGS:
                 return None
             if len(scope) >= _MAX_QUERIES:
                 self._give_up_latest(scope)
-        entry = scope.setdefault(fingerprint, run)
-        if entry is run:
-            return None
+            entry = scope.setdefault(fingerprint, run)
+            if entry is run:
+                return None
         if not parent_id and len(scope) == 1 and type(entry) is tuple:
-            # A script's one statement, again and again: without another one before them these are no pattern.
+            # One query again and again without a parent, as a worker's that looks for work: nothing ran before it.
             scope[fingerprint] = run
             return None
         return self._repeat(scope, entry, run, observation, request)
@@ -383,3 +377,13 @@ class Loops:
             lost = sum(isinstance(entry, _Repeats) and not entry.kind for entry in tuple(scope.values()))
             if lost:
                 self._guard.drop("repeats", lost)
+
+
+def _in_order(parameters: object) -> tuple[object, bool]:
+    """Parameters as a tuple where they are known and few; else what was given, and that they are not."""
+    if type(parameters) is dict:
+        parameters = tuple(parameters.values())
+    elif type(parameters) is list:
+        parameters = tuple(parameters)
+    is_known = type(parameters) is tuple
+    return parameters if is_known or parameters is STREAMED else None, is_known
