@@ -31,7 +31,9 @@ def protect(options: dict[str, Any], scrubber: Scrubber, stories: Stories, guard
         if own in hint:
             return scrubber.own_event(found)
         scrubbed = scrubber.event(found, hint)
-        stories.add(scrubbed, hint)
+        # What has a type is no error and no message: a check-in, somebody's feedback.
+        if not scrubbed.get("type"):
+            stories.add(scrubbed, hint)
         return scrubbed
 
     def log(found: Any, _: Any) -> Any:
