@@ -8,6 +8,7 @@ what is left once more.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -26,6 +27,8 @@ from otel_dbmon.advise.model import (
 
 Trial = frozenset[Index]
 _NOTHING: Trial = frozenset()
+#: How many candidates of a table are tried together; every statement on it is planned with each of them.
+_MAX_TRIALS = 16
 #: Two indexes that leave about the same cost are told apart by their columns.
 _SAME = 1.01
 
@@ -190,13 +193,21 @@ class Selector:
         return result
 
     def _pool(self) -> list[Trial]:
-        """What helps at least one statement enough, taken for itself."""
-        pool: dict[Trial, None] = {}
+        """What helps at least one statement enough, taken for itself; of each table what saves most."""
+        saved: dict[Trial, float] = {}
         for query in self._queries:
             for trial in query.trials:
                 if self._saves(query, _NOTHING, trial):
-                    pool[trial] = None
-        return list(pool)
+                    gain = self._cost(query, _NOTHING) - self._cost(query, trial)
+                    saved[trial] = saved.get(trial, 0.0) + query.statement.calls * gain
+        pool: list[Trial] = []
+        taken: Counter[frozenset[str]] = Counter()
+        for trial in sorted(saved, key=lambda trial: (-saved[trial], _name(trial))):
+            tables = frozenset(index.table for index in trial)
+            taken[tables] += 1
+            if taken[tables] <= _MAX_TRIALS:
+                pool.append(trial)
+        return pool
 
     def _saves(self, query: Query, without: Trial, more: Trial) -> bool:
         before, after = self._cost(query, without), self._cost(query, without | more)
