@@ -45,7 +45,8 @@ prometheus:  ## Build Prometheus 3 likewise (Debian has 2.42).
 
 stack-test: $(READY)  ## Start the whole stack with its real programs, and let every alert fire from its cause.
 	@tests/install.sh
-	@$(BIN)/pytest tests/stack $(ARGS)
+	@collector-config/builder/build.sh collector >/dev/null || test $$? = 3
+	@$(BIN)/pytest tests/stack tests/deploy/test_stack.py $(ARGS)
 
 lint: $(READY)  ## Check style, types, import layers and everything that is generated.
 	$(BIN)/ruff check .
