@@ -15,7 +15,7 @@ APP = str(Path(__file__).parent / "apps" / "burst.py")
 
 
 def burst(dsn: str, **environment: str) -> tuple[Launched, float, float]:
-    """One run: the seconds that its statements took, and those that its end took."""
+    """One run: the seconds of its thread that its statements took, and those that its end took."""
     settings = {"SENTRY_DSN": dsn, "OTEL_DBMON_SLOW_QUERY_THRESHOLD": "0", "OTEL_DBMON_PROMETHEUS": "off"}
     launched = Launched(APP, {**settings, **environment})
     with launched:
@@ -44,9 +44,11 @@ def test_five_hundred_slow_statements_are_one_event(spotlight: Spotlight, linger
 @pytest.mark.parametrize("kind", ["hangs", "refuses"])
 def test_a_sentry_that_does_not_take_them_costs_nothing(spotlight: Spotlight, silent: str, kind: str) -> None:
     """The statements are as fast as with one that answers, and the end comes within the time that it is given."""
-    _, usual, _ = burst(spotlight.dsn)
+    _, usual, usual_end = burst(spotlight.dsn)
     _, took, until_end = burst(silent if kind == "hangs" else "http://key@127.0.0.1:1/1")
-    print(f"500 statements: {usual:.3f} s, with a Sentry that {kind} {took:.3f} s; the end: {until_end:.2f} s")
+    print(f"500 statements: {usual:.3f} s, with a Sentry that {kind} {took:.3f} s")
+    print(f"the end: {usual_end:.2f} s, with a Sentry that {kind} {until_end:.2f} s")
     assert took < usual * 3 + 0.5
-    # A second for the exporters and our sender, one for Sentry's own client, and what a busy machine takes.
-    assert until_end < 6
+    # A second for the exporters and our sender, one for Sentry's own client, and what a busy machine takes; without a
+    # bound, Sentry's client alone would wait for half a minute.
+    assert until_end < usual_end + 12

@@ -1,4 +1,4 @@
-"""500 slow statements of one kind; says how long they took and, at the very end, when it had no more to do."""
+"""500 slow statements of one kind; says what they took of their thread, and when it had no more to do."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def main() -> None:
     """All of them, in a row."""
     with engine.connect() as connection:
         connection.execute(text("SELECT 0"))
-        started = time.perf_counter()
+        started = time.thread_time()
         for number in range(500):
             connection.execute(text(f"SELECT '{number}' AS number"))
-        took = time.perf_counter() - started
+        took = time.thread_time() - started
     time.sleep(float(os.environ.get("LINGER", "0")))
     print(f"{took:.4f} {time.time():.4f}")
     sys.stdout.flush()
