@@ -39,7 +39,6 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Certificates and passwords as ``otel-dbmon deploy`` lays them out."""
     folder = tmp_path_factory.mktemp("stack") / "secrets"
     create_secrets(folder)
-    (folder / "sentry_public_key").write_text("0123456789abcdef0123456789abcdef\n")
     return folder
 
 

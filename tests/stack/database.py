@@ -85,6 +85,8 @@ class SecuredPostgreSQL(PostgreSQL):
         """Make a database, with the shop's customers, products and orders."""
         self.execute(f"CREATE DATABASE {database}")
         self.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+        for extension in ("pg_stat_statements", "hypopg"):
+            self.execute(f"CREATE EXTENSION {extension}", database)
         engine = create_engine(self.url_of(database, "+psycopg"))
         seed(engine)
         engine.dispose()

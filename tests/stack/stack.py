@@ -78,8 +78,9 @@ class Stack:
         together(self.store(), self.gateway(**environment), self.agent())
 
     def agent(self) -> Process:
-        """The agent, as an operator runs it."""
-        return self.run_collector("agent", ["agent.yaml", "postgresql.yaml"], "", DBMON_POSTGRES=self._postgres())
+        """The agent, as an operator runs it; in batches that fit into queues of a test's size."""
+        batch = "exporters: {otlp_grpc/gateway: {sending_queue: {batch: {min_size: 100000, max_size: 400000}}}}"
+        return self.run_collector("agent", ["agent.yaml", "postgresql.yaml"], batch, DBMON_POSTGRES=self._postgres())
 
     def gateway(self, **environment: str) -> Process:
         """The gateway with every destination; the last file is the only thing that is the test's own."""
@@ -263,6 +264,15 @@ class Stack:
             url = self.database.url_of(database, "+psycopg")
         return Service(self, name, url, environment, pool)
 
+    def adviser(self, service: str, url: str) -> Process:
+        """`otel-dbmon advise`, which keeps looking for missing indexes and sends what it finds to the agent."""
+        command = [Path(sysconfig.get_path("scripts"), "otel-dbmon"), "advise", "--watch", "10"]
+        command += ["--publish", "otlp", "--service", service]
+        process = Process(
+            "adviser", self.folder, command, {**reporting(self, "adviser"), "DATABASE_URL": url}, lambda: True
+        )
+        return self.processes.setdefault("adviser", process)
+
     def stored_spans(self) -> Iterator[dict[str, Any]]:
         """Every span that reached the trace store."""
         return spans_in(self.store_file)
@@ -284,6 +294,18 @@ def attributes(holder: Mapping[str, Any]) -> dict[str, Any]:
     return {item["key"]: next(iter(item["value"].values()), None) for item in holder.get("attributes", ())}
 
 
+def reporting(stack: Stack, name: str) -> dict[str, str]:
+    """The variables of whatever reports to the agent."""
+    return {
+        "OTEL_SERVICE_NAME": name,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": stack.url("agent_http"),
+        "OTEL_EXPORTER_OTLP_CERTIFICATE": str(stack.secrets / "ca.pem"),
+        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": str(stack.secrets / "service.pem"),
+        "OTEL_EXPORTER_OTLP_CLIENT_KEY": str(stack.secrets / "service.key"),
+        "OTEL_METRIC_EXPORT_INTERVAL": EXPORT_INTERVAL_MS,
+    }
+
+
 class Service:
     """A shop that runs under the launcher.
 
@@ -297,14 +319,8 @@ class Service:
 
     def __init__(self, stack: Stack, name: str, url: str, environment: Mapping[str, str], pool: int) -> None:
         self.name, self.port = name, quiet_port()
-        secrets = stack.secrets
         settings = {
-            "OTEL_SERVICE_NAME": name,
-            "OTEL_EXPORTER_OTLP_ENDPOINT": stack.url("agent_http"),
-            "OTEL_EXPORTER_OTLP_CERTIFICATE": str(secrets / "ca.pem"),
-            "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": str(secrets / "service.pem"),
-            "OTEL_EXPORTER_OTLP_CLIENT_KEY": str(secrets / "service.key"),
-            "OTEL_METRIC_EXPORT_INTERVAL": EXPORT_INTERVAL_MS,
+            **reporting(stack, name),
             "OTEL_BSP_SCHEDULE_DELAY": EXPORT_INTERVAL_MS,
             "OTEL_DBMON_PROMETHEUS": "false",
             "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "sqlite3",

@@ -19,7 +19,7 @@ from stack import TEMPLATE, Stack, running
 from traffic import Visitors
 from webhook import Webhook
 
-PATIENCE_S = 120
+PATIENCE_S = 150
 #: Alert, and the service it is about, by cause.
 EXPECTED = {
     "a connection pool is exhausted": ("pool-svc", "DatabasePoolExhausted"),
@@ -32,6 +32,8 @@ EXPECTED = {
     "the 95th percentile is high": ("slow-svc", "DatabaseLatencyHigh"),
     "a page loads row by row": ("pattern-svc", "DatabaseNPlusOne"),
     "reports are complex": ("pattern-svc", "DatabaseQueriesComplex"),
+    "an index is missing": ("index-svc", "DatabaseIndexSuggested"),
+    "a collector is gone": ("", "CollectorMissing"),
     "a service is gone": ("gone-svc", "TelemetryMissing"),
     "a service has too many series": ("wide-svc", "TelemetrySeriesOverflow"),
     "a service can't deliver its spans": ("lost-svc", "TelemetryDropped"),
@@ -42,10 +44,19 @@ EXPECTED = {
 SILENCED = ("DatabasePoolNearlyExhausted", "pool-svc")
 #: The service that nothing is wrong with.
 WELL = "well-svc"
-SEEN = 'database_query_duration_seconds_count{{service="{}"}}'
+#: So many that looking through all of them for a customer's own is a mistake.
+MANY_REVIEWS = """
+INSERT INTO reviews SELECT number, 1, 1 + number % 400, 5, 'Just right.' FROM generate_series(10000, 50000) AS number
+"""
+#: What has to be known before it can be missed.
+SEEN = [
+    'database_query_duration_seconds_count{service="gone-svc"}',
+    'database_query_duration_seconds_count{service="down-svc"}',
+    'otelcol_process_uptime_seconds_total{instance="spare"}',
+]
 SILENT = 'ALERTS{service="pool-svc",severity="warning",alertstate="firing"}'
 CRITICAL = {"DatabasePoolExhausted", "DatabaseErrorRateHigh", "DatabaseUnreachable"}
-INFO = {"DatabaseNPlusOne", "DatabaseQueriesComplex"}
+INFO = {"DatabaseNPlusOne", "DatabaseQueriesComplex", "DatabaseIndexSuggested"}
 
 
 class Story:
@@ -91,24 +102,27 @@ def story(
     """Everything happens, and then stops happening."""
     folder = tmp_path_factory.mktemp("alerts")
     with ExitStack() as opened:
-        # A queue that fills within a test; the agent's largest request has to fit in.
-        stack = opened.enter_context(running(folder, secrets, collector, prometheus3, DBMON_QUEUE_BYTES="4000000"))
+        # A queue that fills within a test.
+        stack = opened.enter_context(running(folder, secrets, collector, prometheus3, DBMON_QUEUE_BYTES="3000000"))
         webhook = opened.enter_context(Webhook(secrets, stack.ports["webhook"]))
         other = opened.enter_context(SecuredPostgreSQL(secrets))
         other.fill(TEMPLATE)
         ends = list(begin(stack, other, opened))
         told = Story(webhook)
-        for service in ("gone-svc", "down-svc"):
-            until(f"{service} is seen", lambda name=service: stack.metrics.series(SEEN.format(name)))
-        for cause in (other.stop, stack.processes["gone-svc"].stop, stack.processes["store"].stop):
-            cause()
+        for seen in SEEN:
+            until(f"{seen} is there", lambda series=seen: stack.metrics.series(series))
+        other.stop()
+        stopped = [stack.processes[name] for name in ("gone-svc", "spare", "store")]
+        for process in stopped:
+            process.stop()
         told.fired = told.wait("firing")
         until("a warning to silence fires", lambda: stack.metrics.series(SILENT), PATIENCE_S)
         told.silenced = {(alert["alertname"], alert["service"]) for alert in stack.metrics.series(SILENT)}
         for end in ends:
             end()
-        together(stack.processes["gone-svc"], stack.processes["store"])
+        together(*stopped)
         other.start()
+        stack.database.execute("CREATE INDEX ON reviews (customer_id)", "index_svc")
         told.resolved = told.wait("resolved")
         yield told
 
@@ -128,16 +142,26 @@ def begin(stack: Stack, other: SecuredPostgreSQL, opened: ExitStack) -> Iterator
         down := stack.shop("down-svc", url=other.url_of(TEMPLATE, "+psycopg")),
         gone := stack.shop("gone-svc"),
         wide := stack.shop("wide-svc", OTEL_DBMON_MAX_SERIES="12"),
+        index := stack.shop("index-svc"),
         lost := stack.shop(
             "lost-svc", OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=nowhere, OTEL_EXPORTER_OTLP_TRACES_TIMEOUT="1"
         ),
     ]
     together(*(service.process for service in services))
+    stack.database.execute(MANY_REVIEWS, "index_svc")
+    # What fills the table is no part of what the index has to pay off for.
+    for statement in ("ANALYZE", "SELECT pg_stat_statements_reset()"):
+        stack.database.execute(statement, "index_svc")
+    together(
+        stack.run_collector("spare", ["agent.yaml"]),
+        stack.adviser("index-svc", stack.database.url_of("index_svc")),
+    )
     form = {"name": "Ann", "email": "ann@example.com", "city": "Oslo"}
     well_behaved = [
         Visitors(lambda _: well.visit("/products/1"), 2),
         Visitors(lambda _: well.visit("/products/1/reviews")),
         Visitors(lambda _: down.visit("/products/1")),
+        Visitors(lambda number: index.visit(f"/reviewers/{number}")),
         Visitors(lambda _: gone.visit("/products/1")),
         Visitors(lambda _: error.visit("/products/1"), pause=0.05),
     ]

@@ -107,7 +107,7 @@ def test_spans_arrive_without_values(stack: Stack, service: Service) -> None:
     assert CANARY not in stack.store_file.read_text()
 
 
-def test_collectors_tell_of_themselves(stack: Stack) -> None:
+def test_collectors_tell_of_themselves(stack: Stack, service: Service) -> None:
     """What each sent and refused is there, by job."""
     for job in ("otel-agent", "otel-gateway"):
         until(
@@ -115,10 +115,10 @@ def test_collectors_tell_of_themselves(stack: Stack) -> None:
         )
 
 
-def test_postgresql_tells_of_itself(stack: Stack) -> None:
+def test_postgresql_tells_of_itself(stack: Stack, service: Service) -> None:
     """Connections, locks, scans and deadlocks of the server, by database and table; no user's name."""
     for name in ("backends", "connection_max", "database_locks", "sequential_scans_total", "deadlocks_total"):
-        until(f"{name} is there", lambda name=name: stack.metrics.series(f"postgresql_{name}"))
+        until(f"{name} is there", lambda name=name: stack.metrics.series(f"postgresql_{name}"), 90)
     labels = {key for series in stack.metrics.series('{job="postgresql"}') for key in series}
     assert labels >= {"database", "table", "index"}
     assert not {label for label in labels if "user" in label or "rol" in label}

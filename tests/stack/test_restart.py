@@ -12,7 +12,9 @@ import pytest
 from processes import until
 from stack import Stack, running
 from traffic import Visitors
+from webhook import Webhook
 
+DOWN = ("TelemetryDown", "")
 COUNT = 'sum(database_query_duration_seconds_count{service="user-svc"})'
 
 
@@ -22,13 +24,14 @@ class Outcome:
 
     Attributes:
         statuses: What visitors got.
-        spans: How often each span of a statement is in the trace store.
-        unsent: Spans of statements in the agent's queue when it was killed, roughly, in bytes.
+        unsent: The agent's queue of spans when it was killed, in bytes.
+        told: What the webhook was told of the gateway.
     """
 
     stack: Stack
     statuses: Counter[int]
     unsent: float
+    told: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -36,21 +39,22 @@ def outcome(
     tmp_path_factory: pytest.TempPathFactory, secrets: Path, collector: Path, prometheus3: Path
 ) -> Iterator[Outcome]:
     """First the gateway dies, then the agent with a full queue; then both come back."""
-    with running(tmp_path_factory.mktemp("restart"), secrets, collector, prometheus3) as stack:
+    folder = tmp_path_factory.mktemp("restart")
+    with running(folder, secrets, collector, prometheus3) as stack, Webhook(secrets, stack.ports["webhook"]) as webhook:
         service = stack.shop("user-svc")
         service.process.start()
         with Visitors(lambda _: service.visit("/orders/eager"), 3, pause=0.02) as visitors:
             until("statements are counted", lambda: stack.metrics.value(COUNT) > 100)
             stack.processes["gateway"].kill()
-            time.sleep(4)
+            until("people are told", lambda: webhook.was_told(*DOWN, "firing"))
             unsent = queue_size(stack)
             stack.processes["agent"].kill()
             time.sleep(1)
             stack.processes["agent"].start()
             time.sleep(2)
             stack.processes["gateway"].start()
-            time.sleep(3)
-        yield Outcome(stack, visitors.statuses, unsent)
+            until("people are told that it is over", lambda: webhook.was_told(*DOWN, "resolved"))
+        yield Outcome(stack, visitors.statuses, unsent, webhook.told[DOWN])
 
 
 def queue_size(stack: Stack) -> float:
@@ -83,6 +87,11 @@ def test_metrics_go_on(outcome: Outcome) -> None:
     for metrics in (outcome.stack.metrics, outcome.stack.metrics3, outcome.stack.remote):
         until("all of it has arrived", lambda metrics=metrics: metrics.value(COUNT) == counted, 60)
         assert metrics.value('sum(resets(database_query_duration_seconds_count{service="user-svc"}[5m]))') == 0
+
+
+def test_gateway_is_missed(outcome: Outcome) -> None:
+    """An alert said that it is gone, and then that it is back."""
+    assert outcome.told == ["firing", "resolved"]
 
 
 def test_service_does_not_notice(outcome: Outcome) -> None:

@@ -19,7 +19,7 @@ from werkzeug.serving import make_server
 sys.path.insert(0, str(Path(__file__).parents[3] / "examples" / "shop"))
 
 from app import create_app
-from models import Product
+from models import Product, Review
 
 POOL_TIMEOUT_S = 0.5
 
@@ -60,6 +60,13 @@ def with_mischief(app: Flask, engine: Engine) -> Flask:
         for thread in threads:
             thread.join()
         return jsonify(status="one of them lost")
+
+    @app.get("/reviewers/<int:customer_id>")
+    def reviewer(customer_id: int) -> ResponseReturnValue:
+        """What somebody wrote, by a column that has no index."""
+        with engine.connect() as connection:
+            found = connection.execute(select(Review.stars, Review.text).where(Review.customer_id == customer_id))
+            return jsonify([stars for stars, _ in found])
 
     @app.get("/wide/<int:number>")
     def wide(number: int) -> ResponseReturnValue:
