@@ -15,6 +15,7 @@ from otel_dbmon.deploy.inventory import Inventory
 from otel_dbmon.deploy.journal import Journal, digest
 from otel_dbmon.deploy.kustomization import kustomization
 from otel_dbmon.deploy.problems import DeployError
+from otel_dbmon.deploy.receivers import without_missing
 from otel_dbmon.deploy.service.additions import Note
 
 TARGETS = ("compose", "kubernetes")
@@ -25,6 +26,9 @@ _EXECUTABLE = 0o755
 #: Services of compose.yaml that keep something.
 _KEEPERS = ("agent", "gateway", "prometheus", "alertmanager", "grafana", "postgres", "postgres-agent")
 _INSTRUMENTATION = "kubernetes/instrumentation.yaml"
+_ALERTMANAGER = "alertmanager/alertmanager.yml"
+#: The secrets of Alertmanager that an apply makes itself, by the beginnings of their names.
+_OWN_SECRETS = ("secrets/ca.", "secrets/alertmanager.")
 
 
 def find_templates() -> Path:
@@ -54,7 +58,8 @@ def plan_stack(
     """
     files = dict(_files(find_templates(), target))
     files = _for_kubernetes(files, inventory) if target == "kubernetes" else _for_compose(files)
-    changes, notes = [], []
+    files[_ALERTMANAGER], notes = _that_can_tell(files[_ALERTMANAGER], output)
+    changes = []
     for name, content in files.items():
         found = change(output / name, content, _EXECUTABLE if name.endswith(".sh") else PUBLIC)
         is_foreign = found.before is not None and journal.wrote(found.path) != digest(found.before)
@@ -64,6 +69,17 @@ def plan_stack(
         else:
             changes.append(found)
     return changes, notes
+
+
+def _that_can_tell(alertmanager: bytes, output: Path) -> tuple[bytes, list[Note]]:
+    """Alertmanager's configuration without those ways of telling that nobody has put a secret for into the folder."""
+
+    def exists(name: str) -> bool:
+        return name.startswith(_OWN_SECRETS) or (output / name).is_file()
+
+    text, silent = without_missing(alertmanager.decode(), exists)
+    said = f"tells nobody by {', '.join(silent)}: alertmanager/README.md says where their secrets go; then apply again"
+    return text.encode(), [Note(output / _ALERTMANAGER, said)] if silent else []
 
 
 def _files(templates: Path, target: str) -> Iterator[tuple[str, bytes]]:

@@ -148,3 +148,20 @@ def test_the_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     """For editors."""
     assert main(["deploy", "--schema"]) == 0
     assert json.loads(capsys.readouterr().out)["required"] == ["services"]
+
+
+def test_alertmanager_tells_only_where_it_has_a_secret(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A way without its secret is left out and told of; once the secret is there, the next apply brings the way back."""
+    command = ["deploy", "--services", "services.yaml", "--output", "stack", "--apply"]
+    configuration = root / "stack" / "alertmanager" / "alertmanager.yml"
+    assert main(command) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "tells nobody by pagerduty-database, pagerduty-platform, slack-database, slack-platform" in shown
+    assert "webhook_configs" in configuration.read_text()
+    assert "slack_configs" not in configuration.read_text()
+    (root / "stack" / "secrets" / "slack.url").write_text("https://hooks.example.com/T1")
+    assert main(command) == 0
+    assert "tells nobody by pagerduty-database, pagerduty-platform, email, watchdog" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    assert "slack_configs" in configuration.read_text()

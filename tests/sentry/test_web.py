@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -41,9 +42,15 @@ class Web:
         self.arrived = Arrived()
 
     def visit(self, path: str) -> bytes | None:
-        """The answer, or None where the visitor is told of an error."""
+        """The answer, or None where the visitor is told of an error; who visits is in a cookie and the body, too."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self._port}{path}",
+            data=json.dumps({"visitor": f"{NAME}4711"}).encode(),
+            headers={"Content-Type": "application/json", "Cookie": f"visitor={NAME}4711"},
+            method="GET",
+        )
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=20) as response:
+            with urllib.request.urlopen(request, timeout=20) as response:
                 answer: bytes = response.read()
                 return answer
         except urllib.error.HTTPError:

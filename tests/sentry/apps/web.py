@@ -9,7 +9,10 @@ import sentry_sdk
 
 if "DSN" in os.environ:
     sentry_sdk.init(
-        os.environ["DSN"], enable_logs=True, traces_sample_rate=float(os.environ.get("TRACES", "0")) or None
+        os.environ["DSN"],
+        enable_logs=True,
+        send_default_pii=True,
+        traces_sample_rate=float(os.environ.get("TRACES", "0")) or None,
     )
 
 import fastapi
