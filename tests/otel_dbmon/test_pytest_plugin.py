@@ -120,7 +120,8 @@ def test_starts_from_nothing(dbmon):
 
 
 def run(pytester: pytest.Pytester, tests: str, *options: str) -> pytest.RunResult:
-    """A pytest in a process of its own."""
+    """A pytest in a process of its own, with settings of its own."""
+    pytester.makeini("[pytest]")
     pytester.makepyfile(models=MODELS, test_it=tests)
     return pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:cacheprovider", *options)
 
@@ -133,7 +134,7 @@ def test_an_n_plus_one_fails_its_test_with_line_and_statements(pytester: pytest.
     result.stdout.fnmatch_lines(
         [
             "N+1: authors was queried 8 times, row by row",
-            f"  at models.py:{line} in models.names*",
+            f"  at models.py:{line} in models.*",
             "  first SELECT books.id, books.author_id FROM books ORDER BY books.id",
             "  then  SELECT authors.id* FROM authors WHERE authors.id = ?",
             "  Load it together with the first query: options(selectinload(..))*",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import importlib
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -22,6 +23,8 @@ PACKAGES = {
 }
 #: Set where the tests run against a wheel: the folder of the wheel and the sdist that were built for it.
 DIST = os.environ.get("DBMON_TEST_DIST", "")
+#: Tests, caches and what runs leave behind.
+_UNWANTED = re.compile(r"(?:^|/)(?:tests?/|test_|conftest|__pycache__)|\.(?:db|pyc)$")
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +80,7 @@ def test_the_wheel_holds_nothing_else(wheel: dict[str, bytes]) -> None:
     """No tests, no caches, no top-level package that is not ours."""
     tops = {name.split("/")[0] for name in wheel}
     assert {top for top in tops if not top.endswith(".dist-info")} == set(PACKAGES)
-    assert not [name for name in wheel if "test" in name or "__pycache__" in name or name.endswith((".db", ".pyc"))]
+    assert not [name for name in wheel if _UNWANTED.search(name)]
 
 
 def test_the_wheel_says_what_it_is(wheel: dict[str, bytes]) -> None:
