@@ -151,7 +151,7 @@ def test_the_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_alertmanager_tells_only_where_it_has_a_secret(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A way without its secret is left out and told of; once the secret is there, the next apply brings the way back."""
+    """A way without its secret is left out and told of; once the secret is there, the next apply brings it back."""
     command = ["deploy", "--services", "services.yaml", "--output", "stack", "--apply"]
     configuration = root / "stack" / "alertmanager" / "alertmanager.yml"
     assert main(command) == 0
