@@ -133,8 +133,8 @@ def check_error(event: Any, web: Web) -> None:
 @pytest.mark.parametrize(
     ("name", "paths", "environment"),
     [
-        ("flask", ["/work/zebulon4711?q=zebulon4711"], {}),
-        ("fastapi", ["/work/zebulon4711?q=zebulon4711", "/thread/zebulon4711"], {"TRACES": "1"}),
+        ("flask", ["/account/zebulon4711?q=zebulon4711"], {}),
+        ("fastapi", ["/account/zebulon4711?q=zebulon4711", "/thread/zebulon4711"], {"TRACES": "1"}),
     ],
 )
 def test_an_error_that_nobody_handled(

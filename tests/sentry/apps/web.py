@@ -38,13 +38,13 @@ def wait() -> dict[str, int]:
 
 
 flask_app = flask.Flask("web")
-flask_app.get("/work/<name>")(work)
+flask_app.get("/account/<name>")(work)
 flask_app.get("/wait")(wait)
 
 fastapi_app = fastapi.FastAPI()
 
 
-@fastapi_app.get("/work/{name}")
+@fastapi_app.get("/account/{name}")
 async def work_in_loop(name: str) -> None:
     """The view runs in the event loop."""
     work(name)
