@@ -22,7 +22,7 @@ from otel_dbmon_processors.analysis import Analysis
 from otel_dbmon_processors.finding import DUPLICATE_QUERY, N_PLUS_ONE
 from otel_dbmon_processors.guard import Guard
 from otel_dbmon_processors.observation import Observation
-from otel_dbmon_processors.span import STREAMED, sent_of
+from otel_dbmon_processors.span import STREAMED, holder_of, sent_of
 
 #: Statements that keep a connection or a cursor going. (Those of a transaction have a type of their own.)
 _UPKEEP = frozenset(
@@ -238,7 +238,14 @@ class Loops:
         scope = self._scopes.get(parent_id)
         if scope is None:
             scope = self._new_scope(parent_id, start_ns, duration_ns)
-        parameters, holder = (None, None) if span is None else sent_of(span)
+        fingerprint = analysis.fingerprint
+        if not parent_id and len(scope) == 1 and type(scope.get(fingerprint)) is tuple:
+            # One query again and again without a parent, as a worker's that looks for work: nothing ran before it.
+            return None
+        try:
+            parameters, holder = sent_of(span)
+        except AttributeError:  # there is no span, or nobody told what was sent with it
+            parameters, holder = None, holder_of(span)
         is_known = True
         if type(parameters) is not tuple:
             parameters, is_known = _in_order(parameters)
@@ -251,21 +258,14 @@ class Loops:
         if parameters is STREAMED:
             scope[_CURSOR] = run
             return None
-        fingerprint = analysis.fingerprint
-        entry = scope.get(fingerprint)
-        if entry is None:
-            if not analysis.table and analysis.sanitized.upper() in _PINGS:
-                return None
-            if len(scope) >= _MAX_QUERIES:
-                self._give_up_latest(scope)
-            entry = scope.setdefault(fingerprint, run)
-            if entry is run:
-                return None
-        if not parent_id and len(scope) == 1 and type(entry) is tuple:
-            # One query again and again without a parent, as a worker's that looks for work: nothing ran before it.
-            scope[fingerprint] = run
-            return None
-        return self._repeat(scope, entry, run, observation, request)
+        entry = scope.setdefault(fingerprint, run)
+        if entry is not run:
+            return self._repeat(scope, entry, run, observation, request)
+        if not analysis.table and analysis.sanitized.upper() in _PINGS:
+            scope.pop(fingerprint, None)
+        elif len(scope) > _MAX_QUERIES:
+            self._give_up_latest(scope)
+        return None
 
     def _repeat(
         self, scope: _Scope, entry: _Run | _Repeats, run: _Run, observation: Observation, request: Holder | None

@@ -240,9 +240,14 @@ def remember_parameters(span: Any, parameters: object) -> None:
         span._dbmon_parameters = parameters  # type: ignore[attr-defined]
 
 
-def sent_of(span: Any) -> tuple[object, object]:
-    """What ``remember_parameters`` kept, None if nothing; and what holds the span's attributes for all exporters."""
-    return getattr(span, "_dbmon_parameters", None), span._attributes
+#: What ``remember_parameters`` kept, and what holds the span's attributes for all exporters. (No Python runs for it.)
+#: AttributeError where nothing was kept.
+sent_of: Callable[[Any], tuple[Any, Any]] = attrgetter("_dbmon_parameters", "_attributes")
+
+
+def holder_of(span: Any) -> object:
+    """What holds the span's attributes for all exporters, None without a span."""
+    return None if span is None else span._attributes
 
 
 def add_late(holder: Any, found: Mapping[str, Any]) -> None:
