@@ -26,6 +26,8 @@ OPERATIONS = (
     "tests/deploy/test_postgresql.py",
     "tests/deploy/test_stack.py",
 )
+#: They measure how long a process takes to end, so nothing runs beside them, nor is its coverage measured.
+ALONE = "tests/processes/test_shutdown.py"
 #: A file's tests share what they started, so a file stays together.
 PARALLEL = ("-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile")
 
@@ -92,19 +94,21 @@ def test_wheel(session: nox.Session, lock: str, *wanted: str) -> None:
     session.install("--quiet", "--require-hashes", "-r", f"requirements/{lock}.txt")
     session.install("--quiet", "--no-deps", "--force-reinstall", str(wheel))
     session.chdir(session.create_tmp())
-    arguments = [
-        f"{ROOT}/{argument}" if is_in_checkout(argument) else argument for argument in (*wanted, *session.posargs)
-    ]
-    environment = {"DBMON_TEST_DIST": str(DIST)}
-    options = (f"--config-file={ROOT}/pyproject.toml", "-o", "pythonpath=", *PARALLEL)
-    session.run("pytest", *options, *arguments, env=environment)
+    run_pytest(session, *PARALLEL, *wanted, *session.posargs)
+
+
+def run_pytest(session: nox.Session, *arguments: str) -> None:
+    """Run tests against what is installed, from wherever we are."""
+    options = (f"--config-file={ROOT}/pyproject.toml", "-o", "pythonpath=")
+    found = [f"{ROOT}/{argument}" if is_in_checkout(argument) else argument for argument in arguments]
+    session.run("pytest", *options, *found, env={"DBMON_TEST_DIST": str(DIST)})
 
 
 def everything(session: nox.Session, *but: str) -> list[str]:
     """All tests but these and those with a session or a target of their own, unless the command line names some."""
     if any(is_in_checkout(argument) for argument in session.posargs):
         return []
-    return ["tests", *(f"--ignore={ROOT / path}" for path in (CLEAN_INSTALL, STACK, *but))]
+    return ["tests", *(f"--ignore={ROOT / path}" for path in (CLEAN_INSTALL, STACK, ALONE, *but))]
 
 
 def is_in_checkout(argument: str) -> bool:
@@ -122,6 +126,7 @@ def tests(session: nox.Session) -> None:
     else:
         coverage = ["--cov", f"--cov-config={ROOT}/pyproject.toml", "--cov-report=term", "--cov-fail-under=90"]
         test_wheel(session, "test", *everything(session), *coverage)
+        run_pytest(session, ALONE)
 
 
 @nox.session(python=[python for python in PYTHONS if python != MAIN], requires=["build"])
@@ -134,6 +139,8 @@ def servers(session: nox.Session) -> None:
 def floor(session: nox.Session) -> None:
     """Run all tests of services, those with servers too, on the oldest OpenTelemetry that is supported."""
     test_wheel(session, "floor", *everything(session, *OPERATIONS))
+    if not session.posargs:
+        run_pytest(session, ALONE)
 
 
 @nox.session(python=MAIN, requires=["build"])

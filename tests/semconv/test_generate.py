@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generate import main
@@ -104,6 +104,7 @@ def test_broken_registry_is_refused(root: Path, capsys: pytest.CaptureFixture[st
 
 
 @given(text=st.text(max_size=60))
+@settings(deadline=None)
 def test_any_description_is_kept_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     """Whatever characters a description holds: it is in the generated module as it is, or the registry is refused."""
     root = tmp_path_factory.mktemp("project")
