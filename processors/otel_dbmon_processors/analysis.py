@@ -189,7 +189,11 @@ class _Room:
         text = analyst.without_comments(statement)
         template = analyst.template(text)
         templates = self._templates
-        found = templates.young.get(template) or templates.recall(template) or self._by_tidied(template)
+        found = templates.young.get(template)
+        if found is None and template in templates.old:
+            found = templates.recall(template)
+        if found is None:
+            found = self._by_tidied(template)
         if found is _IN_THE_LITERALS:
             found = self._shortened(analyst.analyze_text(analyst.tidy(template), text))
         return found

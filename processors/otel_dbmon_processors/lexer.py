@@ -24,7 +24,8 @@ _Match = Callable[..., re.Match[str] | None]
 UNCLOSED = "\1"
 #: Ends every text while it is scanned; taken out of texts before.
 _END = "\0"
-_UNWANTED = re.compile("[\0\1\ufeff]")
+_BYTE_ORDER_MARK = "\ufeff"
+_UNWANTED = re.compile(f"[\0\1{_BYTE_ORDER_MARK}]")
 
 # Typographic quotes are quotes in no database, only in pasted text: what they enclose is a value.
 _TYPOGRAPHIC = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\uff07\uff02"
@@ -93,9 +94,12 @@ class Lexer:
     def without_comments(self, statement: str) -> str:
         """The statement fit for scanning: comments gone, characters that no text may hold made harmless."""
         if not statement.isascii():
-            # A lone surrogate has no UTF-8 form: every exporter would fail on it.
-            statement = _UNWANTED.sub(" ", statement.encode("utf-8", "replace").decode("utf-8"))
-        elif _END in statement or UNCLOSED in statement:
+            try:
+                statement.encode()
+            except UnicodeEncodeError:
+                # A lone surrogate has no UTF-8 form: every exporter would fail on it.
+                statement = statement.encode("utf-8", "replace").decode("utf-8")
+        if _END in statement or UNCLOSED in statement or _BYTE_ORDER_MARK in statement:
             statement = _UNWANTED.sub(" ", statement)
         for start in self._comment_starts:
             if start in statement:
