@@ -101,7 +101,8 @@ def run_pytest(session: nox.Session, *arguments: str) -> None:
     """Run tests against what is installed, from wherever we are."""
     options = (f"--config-file={ROOT}/pyproject.toml", "-o", "pythonpath=")
     found = [f"{ROOT}/{argument}" if is_in_checkout(argument) else argument for argument in arguments]
-    session.run("pytest", *options, *found, env={"DBMON_TEST_DIST": str(DIST)})
+    environment = {"DBMON_TEST_DIST": str(DIST), "DBMON_TEST_CHECKOUT": str(ROOT)}
+    session.run("pytest", *options, *found, env=environment)
 
 
 def everything(session: nox.Session, *but: str) -> list[str]:
