@@ -117,7 +117,7 @@ def _credentials(target: Target, otlp: str) -> dict[str, str]:
 
 def _environment(target: Target, canary: str, **own: str) -> dict[str, str]:
     """The service's environment, impatient and under a name of its own."""
-    return {
+    wanted = {
         "OTEL_EXPORTER_OTLP_TIMEOUT": "5",
         **target.environment,
         "OTEL_SERVICE_NAME": SERVICE,
@@ -129,6 +129,8 @@ def _environment(target: Target, canary: str, **own: str) -> dict[str, str]:
         "DBMON_CANARY": canary,
         **own,
     }
+    # Empty means unset, but the oldest SDK that is supported sends to an empty address.
+    return {name: value for name, value in wanted.items() if value}
 
 
 def _accepted(target: Target) -> Result:
