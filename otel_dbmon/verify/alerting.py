@@ -9,10 +9,13 @@ from ruamel.yaml import YAML
 
 from otel_dbmon.deploy.problems import DeployError
 from otel_dbmon.deploy.stack import find_templates
-from otel_dbmon.verify.asking import ask_json
+from otel_dbmon.verify.asking import ask_json, patiently
 from otel_dbmon.verify.check import Check
 from otel_dbmon.verify.results import Result, failed, ok, skipped, warning, worst
 from otel_dbmon.verify.target import Target
+
+#: Prometheus looks for whom to tell a few seconds after it is ready.
+_DISCOVERY_S = 10.0
 
 
 def expected_alerts() -> set[str]:
@@ -55,10 +58,12 @@ def _alertmanager(target: Target) -> Result:
     status = ask_json(f"{address.rstrip('/')}/api/v2/status", target.secrets)
     version = status["versionInfo"]["version"]
     if prometheus:
-        active = ask_json(f"{prometheus.rstrip('/')}/api/v1/alertmanagers", target.secrets)["data"][
-            "activeAlertmanagers"
-        ]
-        if not active:
+        url = f"{prometheus.rstrip('/')}/api/v1/alertmanagers"
+
+        def look() -> Any:
+            return ask_json(url, target.secrets)["data"]["activeAlertmanagers"] or None
+
+        if not patiently(look, min(target.timeout_s, _DISCOVERY_S)):
             return failed("Prometheus knows no Alertmanager", "see `alerting` in prometheus.yml, and targets/")
     return ok(f"Alertmanager {version} answers" + (", and Prometheus sends to it" if prometheus else ""))
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 
 _TIMEOUT_S = 10
+_POLL_S = 1.0
 USER = "operator"
+_Found = TypeVar("_Found")
 
 
 class UnansweredError(Exception):
@@ -54,6 +58,21 @@ def ask_json(url: str, secrets: Path | None, **parameters: str) -> Any:
         return ask(url, secrets, **parameters).json()
     except ValueError:
         raise UnansweredError(f"{url}: no JSON in the answer") from None
+
+
+def patiently(look: Callable[[], _Found | None], timeout_s: float) -> _Found | None:
+    """What is found, however often that takes; None once the time is over.
+
+    Args:
+        look: Looks once, and finds None as long as it has to be asked again.
+        timeout_s: For how many seconds; there is one look at least.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        found = look()
+        if found is not None or time.monotonic() > deadline:
+            return found
+        time.sleep(_POLL_S)
 
 
 def _reason(error: BaseException) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets as random
 import threading
-import time
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -17,7 +16,7 @@ from google.protobuf.message import Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from otel_dbmon.demo.receiver import Receiver
-from otel_dbmon.verify.asking import UnansweredError, ask, ask_json
+from otel_dbmon.verify.asking import UnansweredError, ask, ask_json, patiently
 from otel_dbmon.verify.check import Check
 from otel_dbmon.verify.interpreter import probe
 from otel_dbmon.verify.results import Result, Status, failed, ok, skipped
@@ -26,7 +25,6 @@ from otel_dbmon.verify.target import Target
 #: What the probe is called in all telemetry; rules leave it out of what may go missing.
 SERVICE = "otel-dbmon-verify"
 _SERIES = "database_query_duration_seconds_count"
-_POLL_S = 1.0
 _TLS = ("OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_KEY")
 
 
@@ -151,21 +149,21 @@ def _at_collector(target: Target) -> Result:
     if _accepted(target).status is not Status.OK:
         return skipped("nothing was sent", "see the check `accepted`")
     sent = _sent(target)
-    deadline = time.monotonic() + target.timeout_s
     url = f"{address.rstrip('/')}/metrics"
-    while True:
+
+    def look() -> Result | None:
         page = ask(url, target.secrets).text
         lines = [line for line in page.splitlines() if line.startswith(_SERIES) and f'service="{SERVICE}"' in line]
         if sent["canary"] in page:
             return failed(f"{url}: a value is in the metrics", "take the service down, and tell the maintainers")
         if any(sent["instance"] in line for line in lines):
             return ok(f"{url} shows {_SERIES} of the probe, in {len(lines)} series")
-        if time.monotonic() > deadline:
-            return failed(
-                f"{url}: {_SERIES} of the probe did not turn up within {target.timeout_s:.0f} s",
-                "look at the logs of agent and gateway, and at otelcol_exporter_send_failed_* in Prometheus",
-            )
-        time.sleep(_POLL_S)
+        return None
+
+    return patiently(look, target.timeout_s) or failed(
+        f"{url}: {_SERIES} of the probe did not turn up within {target.timeout_s:.0f} s",
+        "look at the logs of agent and gateway, and at otelcol_exporter_send_failed_* in Prometheus",
+    )
 
 
 def _in_prometheus(target: Target) -> Result:
@@ -175,22 +173,22 @@ def _in_prometheus(target: Target) -> Result:
     if _accepted(target).status is not Status.OK:
         return skipped("nothing was sent", "see the check `accepted`")
     query = f'{_SERIES}{{service="{SERVICE}",instance="{_sent(target)["instance"]}"}}'
-    deadline = time.monotonic() + target.timeout_s
-    while True:
+
+    def look() -> Result | None:
         found = _query(target, address, query)
-        if found:
-            labels = {name for series in found for name in series["metric"]}
-            missing = {"service", "operation", "table"} - labels
-            if missing:
-                advice = "scrape the gateway with honor_labels: true, as collector-config/prometheus does"
-                return failed(f"the series lack the labels {', '.join(sorted(missing))}", advice)
-            return ok(f"{address} holds {_SERIES} of the probe, in {len(found)} series")
-        if time.monotonic() > deadline:
-            return failed(
-                f"{address}: {_SERIES} of the probe did not turn up within {target.timeout_s:.0f} s",
-                "look at Status > Targets for the job `gateway`, and at the check `collector`",
-            )
-        time.sleep(_POLL_S)
+        if not found:
+            return None
+        labels = {name for series in found for name in series["metric"]}
+        missing = {"service", "operation", "table"} - labels
+        if missing:
+            advice = "scrape the gateway with honor_labels: true, as collector-config/prometheus does"
+            return failed(f"the series lack the labels {', '.join(sorted(missing))}", advice)
+        return ok(f"{address} holds {_SERIES} of the probe, in {len(found)} series")
+
+    return patiently(look, target.timeout_s) or failed(
+        f"{address}: {_SERIES} of the probe did not turn up within {target.timeout_s:.0f} s",
+        "look at Status > Targets for the job `gateway`, and at the check `collector`",
+    )
 
 
 def _services(target: Target) -> Result:

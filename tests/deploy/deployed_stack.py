@@ -150,11 +150,6 @@ class Stack:
             while not self._is_ready(f"{self.addresses[name]}/-/ready"):
                 assert time.monotonic() < deadline, self.log(name)
                 time.sleep(0.1)
-        # It looks for whom to tell a few seconds after it is ready.
-        known = f"{self.addresses['prometheus']}/api/v1/alertmanagers"
-        while not ask(known, self.secrets).json()["data"]["activeAlertmanagers"]:
-            assert time.monotonic() < deadline, self.log("prometheus")
-            time.sleep(0.1)
         for name in sorted(set(self.addresses) - {"prometheus", "alertmanager"}):
             while not self._listens(self.addresses[name]):
                 assert time.monotonic() < deadline, self.log("agent") + self.log("gateway")
