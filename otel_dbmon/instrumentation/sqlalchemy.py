@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+import opentelemetry.instrumentation.sqlalchemy as contrib
 import sqlalchemy
 from opentelemetry import trace
 from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
@@ -42,11 +43,13 @@ def complete(pipeline: Pipeline, pools: Pools) -> None:
     _trace_each_engine_once(pipeline, pools)
     _leave_pools_alone()
     _name_every_statement()
+    _need_no_greenlet()
     sqlalchemy_span.complete(pipeline.guard)
     instrumentor = SQLAlchemyInstrumentor()
     if not instrumentor.is_instrumented_by_opentelemetry and _is_newer_than_upstream_allows():
         instrumentor.instrument(skip_dep_check=True, meter_provider=NoOpMeterProvider())
-        logger.info("otel-dbmon: SQLAlchemy %s is newer than contrib allows; instrumented", sqlalchemy.__version__)
+        # contrib has just told everybody that nothing can be instrumented.
+        logger.warning("otel-dbmon: SQLAlchemy %s is newer than contrib allows; instrumented", sqlalchemy.__version__)
     event.listen(Engine, "engine_connect", _Connected(pipeline.guard, pools))
     event.listen(Engine, "handle_error", _failed)
 
@@ -98,6 +101,21 @@ def _name_every_statement() -> None:
             return str(self.vendor)
 
     tracer_class._operation_name = name_any
+
+
+def _need_no_greenlet() -> None:
+    """Keep contrib from giving up where async engines can't be: SQLAlchemy 2.1 does not bring greenlet along."""
+    module: Any = contrib
+    wrap = module._w
+
+    def wrap_what_is_there(target: str, *args: Any) -> None:
+        try:
+            wrap(target, *args)
+        except ImportError:
+            if target != "sqlalchemy.ext.asyncio":
+                raise
+
+    module._w = wrap_what_is_there
 
 
 class _Connected:

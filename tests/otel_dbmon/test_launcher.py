@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from pathlib import Path
 
 import pytest
 from launching import Launched, labels, run
@@ -73,6 +74,21 @@ def test_an_error_says_what_it_was_and_not_for_whom(ordinary: Launched) -> None:
 def test_contribs_own_meters_are_off(ordinary: Launched) -> None:
     """They count what we count, in buckets of another unit."""
     assert "db.client.connections.usage" not in ordinary.arrived.metric_names()
+
+
+def test_engines_are_traced_where_there_is_no_greenlet(tmp_path: Path) -> None:
+    """SQLAlchemy 2.1 does not bring it along: there are no async engines then, and everything else is as ever."""
+    (tmp_path / "greenlet.py").write_text("raise ImportError('there is no greenlet')")
+    environment = {"PYTHONPATH": str(tmp_path), "DATABASE_URL": f"sqlite:///{tmp_path}/shop.db"}
+    with Launched("statements.py", environment) as launched:
+        launched.output.readline()
+        with urllib.request.urlopen(f"http://localhost:{launched.port}/metrics", timeout=10) as response:
+            assert "database_connections_active{" in response.read().decode()
+    assert len(launched.arrived.statements()) == 43
+    kinds = [labels(span)["error.type"] for span in launched.arrived.spans() if "error.type" in labels(span)]
+    assert kinds == ["sqlite3.IntegrityError"]
+    assert launched.arrived.points("dbmon.failures") == []
+    assert "ImportError" not in launched.errors
 
 
 def test_an_unsampled_service_is_counted_in_full() -> None:
