@@ -79,7 +79,7 @@ def _new(change: Change, output: Path) -> Text:
 def _show_notes(plan: Plan, here: Path) -> None:
     for service in plan.services:
         _show_group(f"{service.service.name}, left to you:", service.additions.notes, here)
-    _show_group("Kept as they are:", plan.left, here)
+    _show_group("The stack, left to you:", plan.left, here)
 
 
 def _show_group(title: str, notes: Sequence[Note], here: Path) -> None:
