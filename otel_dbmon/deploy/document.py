@@ -68,7 +68,7 @@ def deployment_page(
         "`secrets/` is for its owner alone. `ca.key` is needed for nothing but issuing: keep it where this command"
         " runs, mount it nowhere. Certificates hold for 13 months; any `--apply` in the last two renews them. `--renew"
         " certificates`, `--renew passwords` and `--renew authority` make new ones at once; restart the stack then.",
-        *(["## Left alone", _bullets(left, output)] if left else []),
+        *(["## The stack, left to you", _bullets(left, output)] if left else []),
         "## Go back",
         "    otel-dbmon deploy --output . --rollback",
         "undoes the last apply, byte for byte; again, the one before. Files that were changed since are never lost"
