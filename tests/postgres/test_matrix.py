@@ -208,9 +208,10 @@ def test_what_drivers_do_by_themselves_is_no_query(client: str, runs: dict[str, 
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_nothing_of_ours_failed(client: str, runs: dict[str, Run]) -> None:
-    """No warning of ours, and no failure counted."""
+    """No failure counted, and no warning of ours but the one that follows contrib's refusal of SQLAlchemy 2.1."""
     run = runs[client]
-    assert "otel-dbmon" not in run.errors
+    ours = [line for line in run.errors.splitlines() if "otel-dbmon" in line]
+    assert [line for line in ours if not line.endswith("is newer than contrib allows; instrumented")] == []
     assert [labels(point) for point in run.arrived.points("dbmon.failures") if point.as_int] == []
 
 
