@@ -12,6 +12,7 @@ from otel_dbmon.advise.database import Database, open_database
 from otel_dbmon.advise.model import MAX_PER_TABLE, MIN_SAVING, AdviceError, Prover, Unanalysed
 from otel_dbmon.advise.sources import from_file, from_prometheus, read_text
 from otel_dbmon.advise.workload import Sighting, workload_of
+from otel_dbmon.querying.prometheus import Prometheus
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Request:
     Attributes:
         database: Its address.
         files: Files of statements; PostgreSQL's own statistics if there are none.
-        prometheus: Where our metrics are; "" if they shall not be asked.
+        prometheus: Where our metrics are; None if they shall not be asked.
         period: Over how long, as PromQL writes it.
         limit: How many statements are looked at.
         min_saving: Which part of a statement's cost an index has to save.
@@ -32,7 +33,7 @@ class Request:
 
     database: str
     files: tuple[Path, ...] = ()
-    prometheus: str = ""
+    prometheus: Prometheus | None = None
     period: str = "1d"
     limit: int = 100
     min_saving: float = MIN_SAVING
@@ -69,6 +70,6 @@ def _workload(request: Request, database: Database) -> tuple[list[Sighting], lis
         texts = database.remembered()
     elif not texts:
         raise AdviceError("the files hold no statement")
-    if not request.prometheus:
+    if request.prometheus is None:
         return texts, []
     return from_prometheus(request.prometheus, request.period, texts, dialect)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 import sys
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,15 +15,17 @@ from sqlglot.errors import SqlglotError
 
 from otel_dbmon.advise.model import AdviceError, Unanalysed
 from otel_dbmon.advise.workload import Sighting
+from otel_dbmon.querying.client import UnansweredError
 from otel_dbmon_processors.analysis import analyze
 from otel_dbmon_semconv import metrics as names
 
 if TYPE_CHECKING:
     import psycopg
 
+    from otel_dbmon.querying.prometheus import Prometheus
+
 _TEXT_KEYS = ("sql", "query", "statement", "db.query.text")
 _MAX_FILE = 64 << 20
-_TIMEOUT_S = 30.0
 _CALLS = names.DATABASE_QUERY_PATTERN_CALLS.prometheus_name
 _SECONDS = names.DATABASE_QUERY_PATTERN_DURATION.prometheus_name
 #: Our own questions, and what is no statement of anybody's application.
@@ -151,12 +149,12 @@ def from_pg_stat_statements(connection: psycopg.Connection[Any]) -> list[Sightin
 
 
 def from_prometheus(
-    url: str, period: str, texts: list[Sighting], dialect: str
+    prometheus: Prometheus, period: str, texts: list[Sighting], dialect: str
 ) -> tuple[list[Sighting], list[Unanalysed]]:
     """The costliest patterns that our metrics tell of. They hold no text: that is found by its fingerprint.
 
     Args:
-        url: The server, with ``user:password@`` where it wants that.
+        prometheus: The server that has them.
         period: Over how long, as PromQL writes it.
         texts: Statements from elsewhere, with their text.
         dialect: Whose SQL they are.
@@ -167,8 +165,11 @@ def from_prometheus(
     Raises:
         AdviceError: The server does not answer, or knows of no pattern.
     """
-    calls = _increase(url, _CALLS, period)
-    seconds = _increase(url, _SECONDS, period)
+    try:
+        calls = _increase(prometheus, _CALLS, period)
+        seconds = _increase(prometheus, _SECONDS, period)
+    except UnansweredError as error:
+        raise AdviceError(f"Prometheus: {error}") from None
     if not calls:
         raise AdviceError(f"Prometheus knows nothing of {_CALLS} in the last {period}")
     system = {"postgres": "postgresql"}.get(dialect, dialect)
@@ -188,31 +189,10 @@ def from_prometheus(
     return sightings, list(unknown.values())
 
 
-def _increase(url: str, metric: str, period: str) -> dict[tuple[str, str, str], float]:
+def _increase(prometheus: Prometheus, metric: str, period: str) -> dict[tuple[str, str, str], float]:
     query = f"sum by (service, fingerprint, summary) (increase({metric}[{period}])) > 0"
     found = {}
-    for sample in _ask(url, query):
-        labels = sample["metric"]
+    for labels, value in prometheus.instant(query):
         key = (labels.get("service", ""), labels.get("fingerprint", ""), labels.get("summary", ""))
-        found[key] = float(sample["value"][1])
+        found[key] = value
     return found
-
-
-def _ask(url: str, query: str) -> list[Any]:
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise AdviceError("the address of Prometheus is no http:// or https:// URL")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    bare = f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{parts.path.rstrip('/')}"
-    request = urllib.request.Request(f"{bare}/api/v1/query?{urllib.parse.urlencode({'query': query})}")
-    if parts.username:
-        pair = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
-        request.add_header("Authorization", "Basic " + base64.b64encode(pair.encode()).decode())
-    try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:
-            answer = json.load(response)
-        return list(answer["data"]["result"])
-    except urllib.error.HTTPError as error:
-        raise AdviceError(f"Prometheus answered {error.code}") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise AdviceError(f"Prometheus does not answer ({type(error).__name__})") from None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from otel_dbmon.cli.prometheus_options import Server, prometheus_options
 from otel_dbmon.cli.screen import plain, show
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ How it works, and the rights it needs: docs/advise.md"""
     type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
     help='SQL ended by semicolons, or JSON lines {"sql": .., "calls": .., "total_ms": .., "rows": ..}; - reads stdin.',
 )
-@click.option("--prometheus", metavar="URL", help="Where our metrics are: the worst patterns are taken from there.")
+@prometheus_options
 @click.option(
     "--period",
     default="1d",
@@ -110,7 +111,7 @@ How it works, and the rights it needs: docs/advise.md"""
 def advise(
     database: str,
     files: tuple[Path, ...],
-    prometheus: str | None,
+    prometheus: Server | None,
     period: str,
     limit: int,
     min_saving: int,
@@ -135,15 +136,16 @@ def advise(
     try:
         from otel_dbmon.advise.asking import Request, ask
         from otel_dbmon.advise.model import AdviceError
+        from otel_dbmon.querying.client import Client
+        from otel_dbmon.querying.prometheus import Prometheus
     except ModuleNotFoundError as error:
         if error.name != "sqlglot":
             raise
         raise click.UsageError(_MISSING_PARSER) from None
     # It would tell on standard error what it does not understand; the advice says that itself.
     logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
-    request = Request(
-        database, files, prometheus or "", period, limit, min_saving / 100, max_per_table, unproven, explain_with
-    )
+    metrics = None if prometheus is None else Prometheus(prometheus.url, Client(prometheus.access))
+    request = Request(database, files, metrics, period, limit, min_saving / 100, max_per_table, unproven, explain_with)
     try:
         if watch is not None:
             _watch(request, watch, publish == "otlp", service)

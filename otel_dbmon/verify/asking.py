@@ -1,4 +1,4 @@
-"""Asks the stack's listeners over HTTP, with the operator's certificate and password where there are any."""
+"""Asks the stack's listeners with the operator's certificate and password where there are any, again if need be."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from typing import Any, TypeVar
 
 import requests
 
-_TIMEOUT_S = 10
+from otel_dbmon.querying.access import NONE, of_folder
+from otel_dbmon.querying.client import Client, UnansweredError
+from otel_dbmon.querying.prometheus import Prometheus, Sample
+
 _POLL_S = 1.0
-USER = "operator"
 _Found = TypeVar("_Found")
-
-
-class UnansweredError(Exception):
-    """No answer that can be used; the message says which address, and why."""
 
 
 def ask(url: str, secrets: Path | None, **parameters: str) -> requests.Response:
@@ -25,27 +23,8 @@ def ask(url: str, secrets: Path | None, **parameters: str) -> requests.Response:
     Raises:
         UnansweredError: There is none, or it is none of success.
     """
-    arguments: dict[str, Any] = {}
-    if secrets is not None and url.startswith("https:"):
-        arguments["verify"] = str(secrets / "ca.pem")
-        arguments["cert"] = (str(secrets / f"{USER}.pem"), str(secrets / f"{USER}.key"))
-        arguments["auth"] = (USER, (secrets / f"{USER}.password").read_text(encoding="utf-8").strip())
-    try:
-        with requests.Session() as session:
-            # Proxies and passwords of the person's environment are for other addresses.
-            session.trust_env = False
-            response = session.get(url, params=parameters, timeout=_TIMEOUT_S, **arguments)
-    except requests.exceptions.SSLError as error:
-        raise UnansweredError(f"{url}: TLS failed ({_reason(error)})") from None
-    except requests.exceptions.Timeout:
-        raise UnansweredError(f"{url}: no answer within {_TIMEOUT_S} s") from None
-    except requests.exceptions.RequestException as error:
-        raise UnansweredError(f"{url}: {_reason(error)}") from None
-    except OSError as error:
-        raise UnansweredError(f"{error.filename or url}: {error.strerror or 'cannot be used'}") from None
-    if not response.ok:
-        raise UnansweredError(f"{url}: answered {response.status_code}")
-    return response
+    with _client(secrets) as client:
+        return client.get(url, **parameters)
 
 
 def ask_json(url: str, secrets: Path | None, **parameters: str) -> Any:
@@ -54,10 +33,18 @@ def ask_json(url: str, secrets: Path | None, **parameters: str) -> Any:
     Raises:
         UnansweredError: There is none, or it is no JSON.
     """
-    try:
-        return ask(url, secrets, **parameters).json()
-    except ValueError:
-        raise UnansweredError(f"{url}: no JSON in the answer") from None
+    with _client(secrets) as client:
+        return client.get_json(url, **parameters)
+
+
+def ask_prometheus(address: str, secrets: Path | None, query: str) -> list[Sample]:
+    """What a Prometheus finds now.
+
+    Raises:
+        UnansweredError: It does not answer.
+    """
+    with _client(secrets) as client:
+        return Prometheus(address.rstrip("/"), client).instant(query)
 
 
 def patiently(look: Callable[[], _Found | None], timeout_s: float) -> _Found | None:
@@ -75,13 +62,8 @@ def patiently(look: Callable[[], _Found | None], timeout_s: float) -> _Found | N
         time.sleep(_POLL_S)
 
 
-def _reason(error: BaseException) -> str:
-    """What the system or OpenSSL said, without the layers around it."""
-    inner: Any = error
-    while True:
-        causes = (getattr(inner, "reason", None), *inner.args)
-        following = next((one for one in causes if isinstance(one, BaseException)), None)
-        if following is None:
-            break
-        inner = following
-    return str(getattr(inner, "reason", None) or getattr(inner, "strerror", None) or inner).rpartition(": ")[2]
+def _client(secrets: Path | None) -> Client:
+    try:
+        return Client(NONE if secrets is None else of_folder(secrets))
+    except OSError as error:
+        raise UnansweredError(f"{error.filename}: {error.strerror}") from None

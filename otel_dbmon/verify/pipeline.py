@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import secrets as random
 import threading
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
 
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from otel_dbmon.demo.receiver import Receiver
-from otel_dbmon.verify.asking import UnansweredError, ask, ask_json, patiently
+from otel_dbmon.verify.asking import ask, ask_prometheus, patiently
 from otel_dbmon.verify.check import Check
 from otel_dbmon.verify.interpreter import probe
 from otel_dbmon.verify.results import Result, Status, failed, ok, skipped
@@ -175,10 +173,10 @@ def _in_prometheus(target: Target) -> Result:
     query = f'{_SERIES}{{service="{SERVICE}",instance="{_sent(target)["instance"]}"}}'
 
     def look() -> Result | None:
-        found = _query(target, address, query)
+        found = ask_prometheus(address, target.secrets, query)
         if not found:
             return None
-        labels = {name for series in found for name in series["metric"]}
+        labels = {name for series in found for name in series.labels}
         missing = {"service", "operation", "table"} - labels
         if missing:
             advice = "scrape the gateway with honor_labels: true, as collector-config/prometheus does"
@@ -196,21 +194,13 @@ def _services(target: Target) -> Result:
     wanted = [target.service] if target.service else list(target.services)
     if not address or not wanted:
         return skipped("no service or no Prometheus is named", "give --deployment, or --service and --prometheus")
-    seen = {series["metric"].get("service") for series in _query(target, address, f"group by (service) ({_SERIES})")}
+    query = f"group by (service) ({_SERIES})"
+    seen = {series.labels.get("service") for series in ask_prometheus(address, target.secrets, query)}
     missing = [name for name in wanted if name not in seen]
     if missing:
         advice = "has it run a statement since it was started again, with its new dependency and environment?"
         return failed(f"no statements of {', '.join(missing)} in Prometheus", advice)
     return ok(f"statements of {', '.join(wanted)} are in Prometheus")
-
-
-def _query(target: Target, address: str, query: str) -> list[Mapping[str, Any]]:
-    answer = ask_json(f"{address.rstrip('/')}/api/v1/query", target.secrets, query=query)
-    try:
-        found: list[Mapping[str, Any]] = answer["data"]["result"]
-    except (KeyError, TypeError):
-        raise UnansweredError(f"{address}: not an answer of Prometheus") from None
-    return found
 
 
 def _sentry(target: Target) -> Result:

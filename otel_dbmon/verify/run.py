@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from otel_dbmon.verify.asking import UnansweredError
+from otel_dbmon.querying.client import UnansweredError
 from otel_dbmon.verify.check import Check
 from otel_dbmon.verify.interpreter import InterpreterError
 from otel_dbmon.verify.results import Result, Status, failed

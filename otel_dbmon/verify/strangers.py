@@ -21,7 +21,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from otel_dbmon.deploy.certificates import Pair, authority, leaf
-from otel_dbmon.verify.asking import USER
+from otel_dbmon.querying.access import OPERATOR, read_password
 from otel_dbmon.verify.check import Check
 from otel_dbmon.verify.results import Result, failed, ok, skipped
 from otel_dbmon.verify.target import Target
@@ -93,8 +93,8 @@ def _check(listener: _Listener) -> Callable[[Target], Result]:
         if not address.startswith("https:"):
             return failed(f"{address} is not encrypted", _ADVICE)
         secrets = target.secrets
-        own = (secrets / f"{USER}.pem", secrets / f"{USER}.key")
-        password = (secrets / f"{USER}.password").read_text(encoding="utf-8").strip()
+        own = (secrets / f"{OPERATOR}.pem", secrets / f"{OPERATOR}.key")
+        password = read_password(secrets / f"{OPERATOR}.password")
         caller = _Caller(own if listener.certificate else None, password if listener.password else None)
         try:
             _knock(listener, address, secrets, caller)
@@ -132,7 +132,7 @@ def _strangers(listener: _Listener, own: tuple[Path, Path], password: str) -> It
 def _other_authority() -> Iterator[tuple[Path, Path]]:
     """A certificate that looks like ours, of an authority of the moment."""
     now = datetime.now(timezone.utc)
-    pair: Pair = leaf(None, authority(None, now), USER, (USER, "localhost"), now)
+    pair: Pair = leaf(None, authority(None, now), OPERATOR, (OPERATOR, "localhost"), now)
     with tempfile.TemporaryDirectory() as folder:
         files = Path(folder, "stranger.pem"), Path(folder, "stranger.key")
         for path, content in zip(files, (pair.certificate, pair.key), strict=True):
@@ -189,7 +189,7 @@ def _answer(plain: socket.socket, host: str, listener: _Listener, secrets: Path,
 def _request(host: str, listener: _Listener, password: str | None) -> bytes:
     lines = [f"GET {listener.path} HTTP/1.1", f"Host: {host}", "Connection: close"]
     if password is not None:
-        lines.append("Authorization: Basic " + base64.b64encode(f"{USER}:{password}".encode()).decode())
+        lines.append("Authorization: Basic " + base64.b64encode(f"{OPERATOR}:{password}".encode()).decode())
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
 
 import psycopg
 import pytest
 from cluster import PostgreSQL, private
-from launching import free_port
-from programs import need
+from prometheus_server import backfill, running
 
 from otel_dbmon.advise.asking import Request, ask
 from otel_dbmon.advise.model import AdviceError
 from otel_dbmon.advise.render import as_json
+from otel_dbmon.command import main
+from otel_dbmon.querying.client import Client
+from otel_dbmon.querying.prometheus import Prometheus
 from otel_dbmon_processors.analysis import analyze
 
 #: As the application sends it, and as the server remembers it: with the literals' places numbered.
@@ -51,42 +50,17 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             for minute in range(11):
                 stamp = now - 600 + 60 * minute
                 lines.append(f"database_query_pattern_{metric}_total{{{labels}}} {minute * unit} {stamp}")
-    (folder / "metrics").write_text("\n".join([*lines, "# EOF", ""]))
-    (folder / "prometheus.yml").write_text("{}\n")
-    data = folder / "data"
-    backfill = [need("promtool"), "tsdb", "create-blocks-from", "openmetrics", folder / "metrics", data]
-    subprocess.run(backfill, check=True, capture_output=True)
-    port = free_port()
-    command = [
-        need("prometheus"),
-        f"--config.file={folder / 'prometheus.yml'}",
-        f"--storage.tsdb.path={data}",
-        f"--web.listen-address=127.0.0.1:{port}",
-    ]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        url = f"http://127.0.0.1:{port}"
-        _wait(url)
+    backfill("\n".join([*lines, "# EOF", ""]), folder)
+    with running(folder) as url:
         yield url
-        process.terminate()
-
-
-def _wait(url: str) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            urllib.request.urlopen(f"{url}/-/ready", timeout=5).close()
-        except (urllib.error.URLError, ConnectionError):
-            assert time.monotonic() < deadline, "Prometheus does not start"
-            time.sleep(0.1)
-        else:
-            return
 
 
 def test_metrics_say_what_is_worst(visits: str, prometheus: str) -> None:
     """Calls and services are the metrics' own; a text is found by the fingerprint, whoever wrote its literals."""
     texts: list[str] = []
     advice = ask(
-        Request(visits, prometheus=prometheus, period="1h"), lambda found, prover: texts.append(as_json(found, prover))
+        Request(visits, prometheus=Prometheus(prometheus, Client()), period="1h"),
+        lambda found, prover: texts.append(as_json(found, prover)),
     )
     (suggestion,) = advice.suggestions
     (helped,) = suggestion.helped
@@ -100,21 +74,24 @@ def test_metrics_say_what_is_worst(visits: str, prometheus: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "message"),
+    ("url", "code", "message"),
     [
-        ("http://127.0.0.1:1", "does not answer"),
-        ("ftp://127.0.0.1", "no http"),
-        ("http://user:secret@127.0.0.1:1", "does not answer"),
+        ("http://127.0.0.1:1", 1, "Connection refused"),
+        ("ftp://127.0.0.1", 2, "no http"),
+        ("http://user:secret@127.0.0.1:1", 1, "Connection refused"),
     ],
 )
-def test_a_prometheus_that_is_away_is_said(visits: str, url: str, message: str) -> None:
+def test_a_prometheus_that_is_away_is_said(
+    visits: str, url: str, code: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """In one sentence without a password."""
-    with pytest.raises(AdviceError, match=message) as raised:
-        ask(Request(visits, prometheus=url), lambda *_: None)
-    assert "secret" not in str(raised.value)
+    assert main(["advise", visits, "--prometheus", url]) == code
+    said = capsys.readouterr().err
+    assert message in said
+    assert "secret" not in said
 
 
 def test_a_prometheus_without_our_metrics_is_said(visits: str, prometheus: str) -> None:
     """Rather than that there is nothing to do."""
     with pytest.raises(AdviceError, match="knows nothing of database_query_pattern_calls_total"):
-        ask(Request(visits, prometheus=prometheus, period="1s"), lambda *_: None)
+        ask(Request(visits, prometheus=Prometheus(prometheus, Client()), period="1s"), lambda *_: None)

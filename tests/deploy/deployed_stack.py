@@ -15,7 +15,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from otel_dbmon.verify.asking import UnansweredError, ask
+from otel_dbmon.querying.client import UnansweredError
+from otel_dbmon.verify.asking import ask
 
 _START_S, _STOP_S = 60.0, 3.0
 #: Where agent and gateway listen; the last two are for probes.

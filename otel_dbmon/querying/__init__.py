@@ -1,0 +1,1 @@
+"""Takes addresses and credentials of HTTP listeners, and answers what Prometheus and the rest of the stack hold."""
