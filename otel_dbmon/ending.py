@@ -9,7 +9,7 @@ import signal
 import weakref
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, Protocol
 
 from wrapt import register_post_import_hook
 
@@ -28,6 +28,16 @@ _IDLE_SHARE, _MASTERS_SHARE = 0.25, 0.5
 _AFTER_ALL_OTHERS = -100
 
 
+class Holding(Protocol):
+    """Holds back what waits for something else; neither method waits."""
+
+    def hurry(self) -> None:
+        """Let go of all that is held back."""
+
+    def finish(self) -> None:
+        """The same, and hold back nothing any more."""
+
+
 class Ending:
     """Knows the providers of the process and exports their last words, once. Never raises.
 
@@ -44,6 +54,7 @@ class Ending:
         self._has_forked = False
         self._providers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._more: list[exporting.Outlet] = []
+        self._holding: list[Holding] = []
 
     def watch(self, provider: object) -> None:
         """Learn of a provider."""
@@ -53,9 +64,15 @@ class Ending:
         """Learn of something that sends in the background and belongs to no provider."""
         self._more.append(outlet)
 
+    def watch_holding(self, holding: Holding) -> None:
+        """Learn of something that holds back what is to be exported, until it is told not to."""
+        self._holding.append(holding)
+
     def finish(self, *_: object, **__: object) -> None:
         """Export everything and end the exporting; a second call finds nothing to do."""
         try:
+            for holding in self._holding:
+                holding.finish()
             timeout_s = self._timeout_s * self._share()
             if not exporting.finish(self._outlets(), timeout_s):
                 _logger.warning("not everything could be exported within %s s; the process ends without it", timeout_s)
@@ -70,6 +87,8 @@ class Ending:
     def flush(self) -> None:
         """Export everything if there is anything of ours, and go on."""
         try:
+            for holding in self._holding:
+                holding.hurry()
             if self._has_counted():
                 exporting.flush(self._outlets(), self._timeout_s)
         except Exception as error:  # noqa: BLE001 - see above

@@ -48,19 +48,32 @@ class FindingEvents:
             self._logger = provider.get_logger("otel_dbmon", __version__)
 
     def tell(self, finding: Finding) -> None:
-        """Emit one finding; nothing happens where nobody collects logs."""
+        """Emit one finding, once it is known what its plan is; nothing happens where nobody collects logs."""
         logger = self._logger
         if logger is None:
             return
         if not self._may_emit(finding):
             self._guard.drop("events")
             return
+        now_ns = time.time_ns()
+        if finding.plan is None:
+            self._emit(logger, finding, now_ns)
+        else:
+            finding.plan.then(lambda: self._emit_late(logger, finding, now_ns))
+
+    def _emit_late(self, logger: Logger, finding: Finding, now_ns: int) -> None:
+        try:
+            self._emit(logger, finding, now_ns)
+        except Exception as error:  # noqa: BLE001 - whoever settles a plan has others to tell
+            self._guard.failed("events", error)
+
+    def _emit(self, logger: Logger, finding: Finding, now_ns: int) -> None:
         from opentelemetry._logs import LogRecord, SeverityNumber
 
         severity = SeverityNumber.WARN if finding.alert else SeverityNumber.INFO
         logger.emit(
             LogRecord(
-                timestamp=time.time_ns(),
+                timestamp=now_ns,
                 context=_context_of(finding),
                 severity_number=severity,
                 severity_text=severity.name,
@@ -103,7 +116,27 @@ class FindingEvents:
             attributes[names.CODE_FILE_PATH] = location.path
             attributes[names.CODE_LINE_NUMBER] = location.line
             attributes[names.CODE_FUNCTION_NAME] = location.function
+        attributes.update(_plan_of(finding))
         return {key: value for key, value in attributes.items() if value != ""}
+
+
+def _plan_of(finding: Finding) -> dict[str, Any]:
+    if finding.plan is None:
+        return {}
+    found: dict[str, Any] = {
+        names.DBMON_QUERY_PLAN_MISSING: finding.plan.missing,
+        names.DBMON_QUERY_PLAN_CHANGE: finding.change,
+    }
+    for plan, text, cost in (
+        (finding.plan.plan, names.DBMON_QUERY_PLAN, names.DBMON_QUERY_PLAN_COST),
+        (finding.before, names.DBMON_QUERY_PLAN_PREVIOUS, names.DBMON_QUERY_PLAN_PREVIOUS_COST),
+    ):
+        if plan is not None:
+            found[text] = plan.text
+            found[cost] = plan.cost if plan.cost is not None else ""
+    if finding.plan.plan is not None:
+        found[names.DBMON_QUERY_PLAN_HASH] = finding.plan.plan.hash
+    return found
 
 
 def _context_of(finding: Finding) -> Any:

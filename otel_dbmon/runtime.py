@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from typing import TYPE_CHECKING
 
 from otel_dbmon.ending import Ending
 from otel_dbmon.events import FindingEvents
@@ -15,6 +16,9 @@ from otel_dbmon.prometheus import PrometheusEndpoint
 from otel_dbmon.settings import Settings
 from otel_dbmon_processors.guard import Guard
 from otel_dbmon_processors.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from otel_dbmon.explain.explainer import Explainer
 
 logger = logging.getLogger("otel_dbmon")
 
@@ -32,6 +36,7 @@ class Runtime:
         export: Adds our points to what metric readers collect.
         endpoint: The Prometheus endpoint, or None where it is switched off.
         ending: Exports what is left when the process ends.
+        explainer: Asks for the plans of slow statements, or None where nobody wants them.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -45,9 +50,19 @@ class Runtime:
         self.export = MetricExport(self.pipeline.aggregator, self.guard, [self.pools] if settings.pools else [])
         self.endpoint = PrometheusEndpoint.from_environment(settings, self.guard) if settings.prometheus else None
         self.ending = Ending(settings.shutdown_timeout / 1000, self._has_counted, self.guard)
+        self.explainer = self._explainer()
         self.ending.install()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._reset)
+
+    def _explainer(self) -> Explainer | None:
+        if self.settings.explain == "off":
+            return None
+        from otel_dbmon.explain.explainer import Explainer
+
+        explainer = Explainer(self.pipeline, self.settings.explain_interval / 1000)
+        self.ending.watch_holding(explainer)
+        return explainer
 
     def _has_counted(self) -> bool:
         return any(family.points for family in self.pipeline.aggregator.collect() if family.metric.kind == "histogram")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from otel_dbmon.advise.template import Template
+from otel_dbmon.explain.template import Template
 
 #: A statement with fewer saved is no reason for an index.
 MIN_SAVING = 0.5

@@ -15,7 +15,8 @@ import pymysql
 
 from otel_dbmon.advise.model import AdviceError, CannotAnalyseError, Index, Key, Query, Table
 from otel_dbmon.advise.scans import hoped
-from otel_dbmon.advise.template import Parameter, quoted
+from otel_dbmon.advise.template import quoted
+from otel_dbmon.explain.template import Parameter
 
 _TIMEOUT_S = 5
 _DATES = frozenset({"date", "datetime", "timestamp"})

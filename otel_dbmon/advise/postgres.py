@@ -19,7 +19,7 @@ from psycopg.pq import ExecStatus, TransactionStatus
 
 from otel_dbmon.advise.model import AdviceError, CannotAnalyseError, Comparison, Index, Key, Query, Table
 from otel_dbmon.advise.scans import hoped
-from otel_dbmon.advise.template import Template, dollar
+from otel_dbmon.explain.template import Template, dollar
 from otel_dbmon_processors.messages import safe_message
 
 _NAME = "otel_dbmon_advise"

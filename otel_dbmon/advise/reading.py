@@ -12,7 +12,8 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from otel_dbmon.advise.model import CannotAnalyseError, SearchesNothingError, Statement
-from otel_dbmon.advise.template import ASSUMED_LIMIT, Parameter, Template, TemplateError, colon, template_of
+from otel_dbmon.advise.template import template_of
+from otel_dbmon.explain.template import ASSUMED_LIMIT, Parameter, Template, TemplateError, colon
 
 #: The first words of statements that may find rows, as they are analysed.
 _READERS = frozenset({"SELECT", "WITH", "UPDATE", "DELETE", "INSERT", "REPLACE"})

@@ -14,7 +14,8 @@ from contextlib import closing
 from pathlib import Path
 
 from otel_dbmon.advise.model import AdviceError, CannotAnalyseError, Index, Key, Query, Table
-from otel_dbmon.advise.template import colon, quoted
+from otel_dbmon.advise.template import quoted
+from otel_dbmon.explain.template import colon
 
 #: Rows that SQLite expects of an index without statistics, and the share that a range leaves.
 _ROWS_FOUND = 10.0

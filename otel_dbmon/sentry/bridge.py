@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: What our own events carry in their hint, so that the last hook knows them.
 OWN = "otel_dbmon"
+#: How long an event waits for its statement's plan, which nobody asks for any more after that time.
+_PATIENCE_S = 2.0
 
 
 class Bridge:
@@ -99,6 +101,9 @@ class Bridge:
         import sentry_sdk
 
         client = sentry_sdk.get_client()
+        plan = told.finding.plan
+        if plan is not None and self.sender is not None and not self.sender.is_ending:
+            plan.wait(_PATIENCE_S)
         event = self._events.event_of(told, suppressed)
         client.capture_event(event, hint={OWN: True}, scope=sentry_sdk.get_global_scope())
 

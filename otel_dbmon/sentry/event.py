@@ -11,7 +11,7 @@ from otel_dbmon import sdk
 from otel_dbmon.pools import Pools
 from otel_dbmon.sentry.sender import Told
 from otel_dbmon_processors.analysis import Analysis
-from otel_dbmon_processors.finding import N_PLUS_ONE, SLOW_QUERY, Finding
+from otel_dbmon_processors.finding import N_PLUS_ONE, PLAN_CHANGED, SLOW_QUERY, Finding
 from otel_dbmon_processors.observation import Origin
 from otel_dbmon_processors.requests import Request, Story
 
@@ -56,6 +56,7 @@ class Events:
             "duration_ms": duration_ms,
             "connection_pool_usage": told.usage,
             "analysis": _explanation(finding),
+            "plan": _plan(finding),
         }
         event = {
             "message": _message(finding, duration_ms),
@@ -123,6 +124,8 @@ def _message(finding: Finding, duration_ms: int) -> str:
     analysis = finding.analysis
     if finding.kind == SLOW_QUERY:
         return f"Slow query detected: {analysis.operation or 'statement'} ({duration_ms}ms)"
+    if finding.kind == PLAN_CHANGED:
+        return f"Query plan changed: {analysis.summary or 'statement'}"
     what = "N+1 query" if finding.kind == N_PLUS_ONE else "Duplicate query"
     return f"{what} detected: {analysis.summary or 'statement'} ({finding.count} times, {duration_ms}ms)"
 
@@ -131,9 +134,16 @@ def _explanation(finding: Finding) -> str:
     explanation = finding.analysis.explanation
     if finding.kind == SLOW_QUERY:
         return explanation
+    if finding.kind == PLAN_CHANGED:
+        return f"{explanation}; {finding.change}"
     after = f" after {finding.source.summary}" if finding.source is not None and finding.source.summary else ""
     same = "the same statement" if finding.kind != N_PLUS_ONE else "the statement"
     return f"{explanation}; {same} was repeated {finding.count} times{after}"
+
+
+def _plan(finding: Finding) -> str:
+    plan = finding.plan.plan if finding.plan is not None else None
+    return plan.text if plan is not None else ""
 
 
 def _details(finding: Finding, suppressed: int) -> dict[str, Any]:
@@ -144,7 +154,15 @@ def _details(finding: Finding, suppressed: int) -> dict[str, Any]:
         details["function"] = finding.location.function
     if finding.advice:
         details["advice"] = [f"{each.seen} {each.cost} {each.remedy}" for each in finding.advice]
-    return details
+    if finding.plan is not None and finding.plan.missing:
+        details["plan_missing"] = finding.plan.missing
+    if finding.plan is not None and finding.plan.plan is not None:
+        details["plan_hash"] = finding.plan.plan.hash
+        details["plan_cost"] = finding.plan.plan.cost
+    if finding.before is not None:
+        details["previous_plan"] = finding.before.text
+        details["previous_plan_cost"] = finding.before.cost
+    return {key: value for key, value in details.items() if value is not None}
 
 
 def _trace(finding: Finding) -> dict[str, str]:

@@ -85,6 +85,11 @@ class Sender:
         return self._thread
 
     @property
+    def is_ending(self) -> bool:
+        """Whether there is no time left to wait for anything."""
+        return self._ended
+
+    @property
     def exporter(self) -> None:
         """There is none that would have to be told to hurry: Sentry's client keeps to its time."""
 

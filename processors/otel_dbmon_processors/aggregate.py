@@ -115,6 +115,16 @@ class Aggregator:
         with self._lock:
             self._book.count_n_plus_one(table, self._clock_ns())
 
+    def count_plan(self, table: str, has_changed: bool) -> None:
+        """Count one look at the plan of a slow pattern.
+
+        Args:
+            table: The first table of the statement, "" if unknown.
+            has_changed: Whether it was another plan before.
+        """
+        with self._lock:
+            self._book.count_plan(table, has_changed, self._clock_ns())
+
     def count_error(self, operation: str, error_type: str, database: str) -> None:
         """Count an error that came without a statement.
 

@@ -100,6 +100,7 @@ class Book:
         self._announced: set[tuple[str, str]] = set()
         self._slow_queries = counters(attributes.LABEL_OPERATION, attributes.LABEL_TABLE)
         self._n_plus_one = counters(attributes.LABEL_TABLE)
+        self._plan_changes = counters(attributes.LABEL_TABLE)
         self._complexities = counters(attributes.LABEL_QUERY_TYPE, attributes.LABEL_COMPLEXITY)
         self._operations = histograms(
             attributes.DB_SYSTEM_NAME,
@@ -140,6 +141,13 @@ class Book:
         counter = self._n_plus_one.series((table,), now_ns)
         counter.value += 1
         if counter.overflow:
+            self._guard.drop("series")
+
+    def count_plan(self, table: str, has_changed: bool, now_ns: int) -> None:
+        """Count one look at a plan of a statement on this table: what has changed is seen from zero."""
+        counter = self._plan_changes.series((table,), now_ns)
+        counter.value += has_changed
+        if has_changed and counter.overflow:
             self._guard.drop("series")
 
     def count_error(self, operation: str, error_type: str, database: str, now_ns: int) -> None:
@@ -195,6 +203,7 @@ class Book:
             yield Family(metrics.DATABASE_ERRORS, self._errors.points(lock))
             yield Family(metrics.DATABASE_SLOW_QUERIES, self._slow_queries.points(lock))
             yield Family(metrics.DATABASE_N_PLUS_ONE, self._n_plus_one.points(lock))
+            yield Family(metrics.DATABASE_PLAN_CHANGES, self._plan_changes.points(lock))
             yield Family(metrics.DATABASE_QUERY_COMPLEXITY, self._complexities.points(lock))
             if self._config.top_queries:
                 with lock:

@@ -8,10 +8,12 @@ from typing import NamedTuple
 from otel_dbmon_processors.analysis import Analysis
 from otel_dbmon_processors.location import Location
 from otel_dbmon_processors.observation import Origin
+from otel_dbmon_processors.plan import PendingPlan, Plan
 
 #: The kinds of findings.
 SLOW_QUERY, N_PLUS_ONE, DUPLICATE_QUERY = "slow_query", "n_plus_one", "duplicate_query"
-KINDS = (SLOW_QUERY, N_PLUS_ONE, DUPLICATE_QUERY)
+PLAN_CHANGED = "plan_changed"
+KINDS = (SLOW_QUERY, N_PLUS_ONE, DUPLICATE_QUERY, PLAN_CHANGED)
 
 
 class Advice(NamedTuple):
@@ -50,6 +52,9 @@ class Finding:
         advice: What else the text proves, most telling first.
         alert: Whether somebody should be told now: always for a slow query; for repeats when they took long enough.
         source: The statement before the repeats, None if it is not about repeats or there is none.
+        plan: How the database runs it, or will say later; None where nobody asks.
+        before: The plan that another one has taken the place of, None if it is not about that.
+        change: What that changed, in words.
     """
 
     kind: str
@@ -67,6 +72,9 @@ class Finding:
     advice: tuple[Advice, ...] = ()
     alert: bool = True
     source: Analysis | None = None
+    plan: PendingPlan | None = None
+    before: Plan | None = None
+    change: str = ""
 
     @property
     def message(self) -> str:
@@ -74,5 +82,7 @@ class Finding:
         took = f"{self.duration_ns / 1e6:.0f}ms"
         if self.kind == SLOW_QUERY:
             return f"Slow query detected: {self.analysis.operation or 'statement'} ({took})"
+        if self.kind == PLAN_CHANGED:
+            return f"Query plan changed: {self.analysis.summary or 'statement'}: {self.change}"
         what = "N+1 queries" if self.kind == N_PLUS_ONE else "Duplicate queries"
         return f"{what} detected: {self.analysis.summary} ({self.count} times, {took})"

@@ -16,6 +16,7 @@ from otel_dbmon_processors.guard import Guard
 from otel_dbmon_processors.location import Caller, locate
 from otel_dbmon_processors.loops import Loop, Loops
 from otel_dbmon_processors.observation import ErrorFacts, Observation
+from otel_dbmon_processors.plan import PendingPlan
 from otel_dbmon_processors.requests import Request, Requests
 from otel_dbmon_semconv import attributes as names
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from otel_dbmon_processors.advice import Adviser
 
 Subscriber = Callable[[Finding], None]
+#: A slow statement's finding and its text come in; the plan that it may get goes out, None if it gets none.
+Explainer = Callable[[Finding, str], "PendingPlan | None"]
 _NOTHING: Mapping[str, Any] = {}
 _REPEATED: Mapping[str, Any] = {names.DBMON_N_PLUS_ONE: True}
 
@@ -43,6 +46,8 @@ class Pipeline:
         self.aggregator = Aggregator(config, self.guard, clock_ns)
         self.requests = Requests(self.guard)
         self.loops = Loops(config.n_plus_one_threshold, config.n_plus_one_min_duration_ns, self.guard)
+        #: Asks for the plans of slow statements, where somebody wants them.
+        self.explain: Explainer | None = None
         self._subscribers: tuple[Subscriber, ...] = ()
         self._adviser: Adviser | None = None
 
@@ -79,7 +84,7 @@ class Pipeline:
             loop = None
         if not slow and loop is None:
             return analysis, _NOTHING
-        return analysis, self._found(observation, analysis, request, slow, loop)
+        return analysis, self._found(observation, analysis, request, slow, loop, span)
 
     def worked(self, span_id: int, parent_id: int, is_upkeep: bool = False) -> None:
         """Learn of a span that is no statement and has ended: what it did stands between statements.
@@ -94,7 +99,13 @@ class Pipeline:
             self.loops.interrupt(parent_id)
 
     def _found(
-        self, observation: Observation, analysis: Analysis, request: Request | None, slow: bool, loop: Loop | None
+        self,
+        observation: Observation,
+        analysis: Analysis,
+        request: Request | None,
+        slow: bool,
+        loop: Loop | None,
+        span: object,
     ) -> Mapping[str, Any]:
         attributes: dict[str, Any] = {names.DBMON_SLOW: True} if slow else {}
         if loop is not None and loop.kind == N_PLUS_ONE:
@@ -118,7 +129,8 @@ class Pipeline:
             location,
         )
         if slow:
-            self._tell(replace(finding, advice=self._advise(SLOW_QUERY, observation, analysis)))
+            told = replace(finding, advice=self._advise(SLOW_QUERY, observation, analysis))
+            self.tell(told if self.explain is None else replace(told, plan=self._explained(told, observation, span)))
         if loop is not None and loop.is_told:
             advice = self._advise(loop.kind, observation, analysis, loop, caller.loading)
             self._found_loop(replace(finding, advice=advice), request, loop)
@@ -136,7 +148,7 @@ class Pipeline:
                 self.aggregator.count_n_plus_one(finding.analysis.table)
                 if request is not None:
                     request.n_plus_ones += 1
-        self._tell(
+        self.tell(
             replace(
                 finding,
                 kind=loop.kind,
@@ -177,7 +189,20 @@ class Pipeline:
             self.guard.failed("advice", error)
             return ()
 
-    def _tell(self, finding: Finding) -> None:
+    def _explained(self, finding: Finding, observation: Observation, span: object) -> PendingPlan | None:
+        try:
+            if self.explain is None:
+                return None
+            _, limit = spans.kind_and_limit_of(span)
+            is_whole = limit is None or len(observation.statement) < limit
+            # What may have been cut off is another statement, if it is one.
+            return self.explain(finding, observation.statement if is_whole else "")
+        except Exception as error:  # noqa: BLE001 - see above
+            self.guard.failed("explain", error)
+            return None
+
+    def tell(self, finding: Finding) -> None:
+        """Tell every subscriber of a finding; never raises."""
         for subscriber in self._subscribers:
             try:
                 subscriber(finding)

@@ -162,6 +162,42 @@ DBMON_FINDING_ADVICE: Final = "dbmon.finding.advice"
 
 string, stable; written. Source: otel-dbmon.
 """
+DBMON_QUERY_PLAN: Final = "dbmon.query.plan"
+"""How the database runs the statement, one step a line, without any value. Only with OTEL_DBMON_EXPLAIN=slow. The
+generic plan, which holds for any value of its parameters.
+
+string, stable; written. Source: otel-dbmon.
+"""
+DBMON_QUERY_PLAN_HASH: Final = "dbmon.query.plan.hash"
+"""16 hexadecimal digits, equal for plans that differ in nothing but costs, estimates and conditions.
+
+string, stable; written. Source: otel-dbmon.
+"""
+DBMON_QUERY_PLAN_COST: Final = "dbmon.query.plan.cost"
+"""The planner's own estimate of what the plan costs, in its own unit.
+
+double, stable; written. Source: otel-dbmon.
+"""
+DBMON_QUERY_PLAN_MISSING: Final = "dbmon.query.plan.missing"
+"""Why a slow statement has no plan.
+
+enum(plan_missing), stable; written. Source: otel-dbmon.
+"""
+DBMON_QUERY_PLAN_CHANGE: Final = "dbmon.query.plan.change"
+"""What is another way of reading or joining tables than before.
+
+string, stable; written. Source: otel-dbmon.
+"""
+DBMON_QUERY_PLAN_PREVIOUS: Final = "dbmon.query.plan.previous"
+"""The plan before.
+
+string, stable; written. Source: otel-dbmon.
+"""
+DBMON_QUERY_PLAN_PREVIOUS_COST: Final = "dbmon.query.plan.previous.cost"
+"""What the plan before cost, by the planner's estimate of then.
+
+double, stable; written. Source: otel-dbmon.
+"""
 
 # Database attributes of the semantic conventions
 DB_QUERY_TEXT: Final = "db.query.text"
@@ -552,10 +588,53 @@ class FindingKind:
     DUPLICATE_QUERY: Final = "duplicate_query"
     """It was repeated with the same parameters."""
 
+    PLAN_CHANGED: Final = "plan_changed"
+    """The database runs it in another way than before."""
+
     VALUES: Final[tuple[str, ...]] = (
         SLOW_QUERY,
         N_PLUS_ONE,
         DUPLICATE_QUERY,
+        PLAN_CHANGED,
+    )
+
+
+class PlanMissing:
+    """Why a slow statement has no plan."""
+
+    NOT_PLAIN: Final = "not_plain"
+    """It is no single complete query, INSERT, UPDATE, DELETE or MERGE."""
+
+    UNSUPPORTED: Final = "unsupported"
+    """No connection of ours can be made to where it was sent."""
+
+    BUSY: Final = "busy"
+    """Too many were asked for at once, or in this minute."""
+
+    TOO_LATE: Final = "too_late"
+    """The database did not answer in time."""
+
+    LOCKED: Final = "locked"
+    """Another transaction holds a lock that planning needs."""
+
+    UNREACHABLE: Final = "unreachable"
+    """The connection could not be made, or broke."""
+
+    REFUSED: Final = "refused"
+    """The database does not plan it without its values."""
+
+    FAILED: Final = "failed"
+    """The plan could not be read or made safe."""
+
+    VALUES: Final[tuple[str, ...]] = (
+        NOT_PLAIN,
+        UNSUPPORTED,
+        BUSY,
+        TOO_LATE,
+        LOCKED,
+        UNREACHABLE,
+        REFUSED,
+        FAILED,
     )
 
 

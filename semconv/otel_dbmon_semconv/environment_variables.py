@@ -34,6 +34,21 @@ Has to be a number of milliseconds from 0 to 86400000. Default: 50.
 Example: ``OTEL_DBMON_N_PLUS_ONE_MIN_DURATION=100``, or ``opentelemetry-instrument --dbmon_n_plus_one_min_duration
 100``.
 """
+OTEL_DBMON_EXPLAIN: Final = "OTEL_DBMON_EXPLAIN"
+"""Which statements the database is asked to explain, on a connection of its own. With `slow`, findings about slow
+statements carry their plan, without values; docs/plans.md says how.
+
+Has to be one of off, slow. Default: off.
+
+Example: ``OTEL_DBMON_EXPLAIN=slow``, or ``opentelemetry-instrument --dbmon_explain slow``.
+"""
+OTEL_DBMON_EXPLAIN_INTERVAL: Final = "OTEL_DBMON_EXPLAIN_INTERVAL"
+"""Least time between two looks at the plan of one query pattern. Findings in between carry the plan that was seen last.
+
+Has to be a number of milliseconds from 1000 to 86400000. Default: 300000.
+
+Example: ``OTEL_DBMON_EXPLAIN_INTERVAL=60000``, or ``opentelemetry-instrument --dbmon_explain_interval 60000``.
+"""
 OTEL_DBMON_QUERY_TEXT: Final = "OTEL_DBMON_QUERY_TEXT"
 """Whether the sanitized statement leaves as db.query.text. With false, summary, operation, tables and fingerprint still
 leave; they hold no values either.

@@ -76,6 +76,22 @@ DATABASE_N_PLUS_ONE: Final = Metric(
 
 counter, stable. Source: otel-dbmon.
 """
+DATABASE_PLAN_CHANGES: Final = Metric(
+    name="database.plan_changes",
+    kind="counter",
+    unit="",
+    description="Slow query patterns that the database began to run in another way, with OTEL_DBMON_EXPLAIN=slow.",
+    attributes=(
+        "service",
+        "table",
+    ),
+    prometheus_name="database_plan_changes_total",
+    family="database",
+)
+"""Slow query patterns that the database began to run in another way, with OTEL_DBMON_EXPLAIN=slow.
+
+counter, stable. Source: otel-dbmon.
+"""
 DATABASE_QUERY_COMPLEXITY: Final = Metric(
     name="database.query.complexity",
     kind="counter",
@@ -426,6 +442,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     DATABASE_ERRORS,
     DATABASE_SLOW_QUERIES,
     DATABASE_N_PLUS_ONE,
+    DATABASE_PLAN_CHANGES,
     DATABASE_QUERY_COMPLEXITY,
     DATABASE_QUERY_PATTERN_DURATION,
     DATABASE_QUERY_PATTERN_CALLS,

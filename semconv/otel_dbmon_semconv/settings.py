@@ -72,6 +72,33 @@ N_PLUS_ONE_MIN_DURATION: Final = Setting(
 """Repeats are worth an alert once they took this long together. What is running at the same time counts once. Counter,
 attributes and log events don't wait for it.
 """
+EXPLAIN: Final = Setting(
+    name="OTEL_DBMON_EXPLAIN",
+    attribute="explain",
+    type="enum",
+    default="off",
+    minimum=None,
+    maximum=None,
+    choices=(
+        "off",
+        "slow",
+    ),
+    brief="Which statements the database is asked to explain, on a connection of its own.",
+)
+"""Which statements the database is asked to explain, on a connection of its own. With `slow`, findings about slow
+statements carry their plan, without values; docs/plans.md says how.
+"""
+EXPLAIN_INTERVAL: Final = Setting(
+    name="OTEL_DBMON_EXPLAIN_INTERVAL",
+    attribute="explain_interval",
+    type="milliseconds",
+    default=300000.0,
+    minimum=1000.0,
+    maximum=86400000.0,
+    choices=(),
+    brief="Least time between two looks at the plan of one query pattern.",
+)
+"""Least time between two looks at the plan of one query pattern. Findings in between carry the plan that was seen last."""
 QUERY_TEXT: Final = Setting(
     name="OTEL_DBMON_QUERY_TEXT",
     attribute="query_text",
@@ -374,6 +401,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     SLOW_QUERY_THRESHOLD,
     N_PLUS_ONE_THRESHOLD,
     N_PLUS_ONE_MIN_DURATION,
+    EXPLAIN,
+    EXPLAIN_INTERVAL,
     QUERY_TEXT,
     MAX_QUERY_LENGTH,
     REDACT_URLS,
@@ -408,6 +437,8 @@ class Values:
         "cache_size",
         "duration_buckets",
         "enabled",
+        "explain",
+        "explain_interval",
         "max_query_length",
         "max_series",
         "metric_families",
@@ -442,6 +473,10 @@ class Values:
     """So many repeats of a query, after another one and under one parent, are an N+1 pattern."""
     n_plus_one_min_duration: float
     """Repeats are worth an alert once they took this long together (milliseconds)."""
+    explain: str
+    """Which statements the database is asked to explain, on a connection of its own."""
+    explain_interval: float
+    """Least time between two looks at the plan of one query pattern (milliseconds)."""
     query_text: bool
     """Whether the sanitized statement leaves as db.query.text."""
     max_query_length: int

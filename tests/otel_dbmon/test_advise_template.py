@@ -9,7 +9,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otel_dbmon.advise.template import TemplateError, colon, dollar, template_of
+from otel_dbmon.advise.template import template_of
+from otel_dbmon.explain.template import TemplateError, colon, dollar
 
 CASES = [
     (dialect, case)
