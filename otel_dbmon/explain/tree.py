@@ -94,10 +94,8 @@ def _step(node: Node) -> str:
 
 
 def _estimate(node: Node) -> str:
-    cost, rows = node.get("Total Cost"), node.get("Plan Rows")
-    said = [
-        f"{name}={value:.0f}" for name, value in (("cost", cost), ("rows", rows)) if isinstance(value, (int, float))
-    ]
+    estimates = (("cost", node.get("Total Cost")), ("rows", node.get("Plan Rows")))
+    said = [f"{name}={value:.0f}" for name, value in estimates if isinstance(value, (int, float))]
     return f"({' '.join(said)})"
 
 

@@ -28,7 +28,7 @@ class PendingPlan:
 
     Attributes:
         plan: The plan; None as long as it is not there, and where there is none.
-        missing: Why there is none, a word of the registry's ``plan_missing``; "" where there is one, or nobody knows yet.
+        missing: Why there is none, a word of the registry's ``plan_missing``; "" where there is one or may be yet.
     """
 
     __slots__ = ("_followers", "_is_settled", "_lock", "missing", "plan")

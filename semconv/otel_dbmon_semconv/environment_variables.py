@@ -43,7 +43,7 @@ Has to be one of off, slow. Default: off.
 Example: ``OTEL_DBMON_EXPLAIN=slow``, or ``opentelemetry-instrument --dbmon_explain slow``.
 """
 OTEL_DBMON_EXPLAIN_INTERVAL: Final = "OTEL_DBMON_EXPLAIN_INTERVAL"
-"""Least time between two looks at the plan of one query pattern. Findings in between carry the plan that was seen last.
+"""Least time between two looks at the plan of one query pattern. Findings in between carry the last one.
 
 Has to be a number of milliseconds from 1000 to 86400000. Default: 300000.
 

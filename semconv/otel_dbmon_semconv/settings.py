@@ -98,7 +98,7 @@ EXPLAIN_INTERVAL: Final = Setting(
     choices=(),
     brief="Least time between two looks at the plan of one query pattern.",
 )
-"""Least time between two looks at the plan of one query pattern. Findings in between carry the plan that was seen last."""
+"""Least time between two looks at the plan of one query pattern. Findings in between carry the last one."""
 QUERY_TEXT: Final = Setting(
     name="OTEL_DBMON_QUERY_TEXT",
     attribute="query_text",
