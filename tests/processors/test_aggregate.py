@@ -257,6 +257,7 @@ def test_every_point_has_the_attributes_that_the_registry_declares() -> None:
     """The registry is what dashboards are checked against."""
     bench = Bench(max_series=20)
     bench.guard.failures["analysis"] = 1
+    bench.aggregator.count_plan("t1", has_changed=False)
     for number in range(30):
         bench.record(run(2000, error=ErrorFacts("data", "x.Y", "22000")), Statement(table=f"t{number}"), True)
 

@@ -1,0 +1,238 @@
+"""Plans of slow statements, from a service under the launcher, on a real PostgreSQL, as a collector gets them."""
+
+from __future__ import annotations
+
+import time
+
+import psycopg
+import pytest
+from explaining import Console
+from launching import labels
+from server import Server
+
+CLIENTS = ("sqlalchemy+psycopg", "sqlalchemy+psycopg2", "psycopg", "psycopg2")
+EXPLAINED = "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE query LIKE 'EXPLAIN%'"
+OURS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'otel-dbmon explain'"
+
+
+def asked(server: Server, question: str) -> int:
+    """A number from the server, over a connection of its own."""
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        row = connection.execute(question).fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_an_event_carries_the_plan_and_no_value(server: Server, client: str) -> None:
+    """Pasted, bound, of a view, of a partial index, of a setting, of a function: none of them leaves."""
+    sql = (
+        "SELECT u.email FROM users u JOIN open_orders o ON o.user_id = u.id WHERE o.status = 'canaryopen'"
+        " AND u.email <> %s AND u.email <> current_setting('canary.name', true) AND u.city < 77331199"
+        " AND o.id > canary_rate() ORDER BY u.email || 'canarysort' LIMIT 3"
+    )
+    with Console(server.url) as console:
+        console.send(client, "SELECT set_config('canary.name', 'canarysetting', false)")
+        said = console.plan(client, sql, ("canarybound",), of="open_orders")
+        (record,) = console.events("open_orders")
+    assert "dbmon.query.plan.missing" not in said, said
+    plan = said["dbmon.query.plan"]
+    assert "Nested Loop" in plan or "Hash Join" in plan
+    assert "on orders" in plan
+    assert "on users u" in plan
+    assert "(status = ?::text)" in plan or "orders_open_idx" in plan
+    assert "Sort Key: ((u.email || $" in plan
+    assert said["dbmon.query.plan.cost"] > 0
+    assert len(said["dbmon.query.plan.hash"]) == 16
+    (span,) = [span for span in console.arrived.statements() if "open_orders" in labels(span)["db.query.text"]]
+    assert (record.trace_id, record.span_id) == (span.trace_id, span.span_id)
+    for value in (b"canaryopen", b"canaryuser", b"canarybound", b"canarysetting", b"canarysort", b"77331199"):
+        assert value not in console.arrived.raw
+    for value in (b"1234567", b"424242"):
+        assert value not in plan.encode()
+    assert "canary" not in console.errors
+
+
+def test_nothing_of_ours_is_counted(server: Server) -> None:
+    """Neither our statements nor our connection are seen in any span or metric."""
+    with Console(server.url) as console:
+        for client in CLIENTS:
+            console.plan(client, "SELECT count(*) FROM users")
+    texts = [labels(span)["db.query.text"] for span in console.arrived.statements()]
+    assert texts.count("SELECT count(*) FROM users") == len(CLIENTS)
+    assert not [text for text in texts if text.startswith(("EXPLAIN", "PREPARE", "BEGIN", "DEALLOCATE"))]
+    counted = sum(
+        point.count for point in console.arrived.points("database.query.duration") if labels(point)["table"] == "users"
+    )
+    assert counted == len(CLIENTS)
+    active = [labels(point) for point in console.arrived.points("database.connections.active")]
+    assert len(active) == 2
+
+
+def test_a_lock_of_the_application_is_not_waited_for(server: Server) -> None:
+    """Its transaction holds what planning needs: there is no plan, the reason is said, and it goes on undisturbed."""
+    with Console(server.url) as console:
+        console.send("psycopg", "BEGIN")
+        console.send("psycopg", "LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
+        said = console.plan("psycopg", "SELECT count(*) FROM orders")
+        assert said["dbmon.query.plan.missing"] == "locked"
+        assert "dbmon.query.plan" not in said
+        assert console.send("psycopg", "DELETE FROM orders WHERE id = 20000") < 1
+        assert console.send("psycopg", "ROLLBACK") < 1
+        time.sleep(1.1)
+        assert "Seq Scan on orders" in console.plan("psycopg", "SELECT count(*) FROM orders")["dbmon.query.plan"]
+
+
+def test_the_pool_may_be_exhausted(server: Server) -> None:
+    """Its only connection is in use all the time: a plan comes all the same, over a connection that ends soon."""
+    with Console(server.url) as console:
+        said = console.plan("sqlalchemy+psycopg", "SELECT max(id) FROM orders WHERE user_id = 5", of="max(id)")
+        assert console.tell(exhausted="sqlalchemy+psycopg") is True
+        assert "orders_user_idx" in said["dbmon.query.plan"]
+        assert asked(server, OURS) == 1
+        deadline = time.monotonic() + 12
+        while asked(server, OURS) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert asked(server, OURS) == 0
+
+
+def test_another_plan_is_a_finding(server: Server) -> None:
+    """An index is dropped meanwhile: what was, what is, and what either costs."""
+    server.run(
+        "CREATE TABLE parcels AS SELECT * FROM orders", "CREATE INDEX parcels_idx ON parcels (user_id)", "ANALYZE"
+    )
+    sql = "SELECT id FROM parcels WHERE user_id = %s"
+    with Console(server.url) as console:
+        before = console.plan("psycopg", sql, (5,), of="parcels")
+        server.run("DROP INDEX parcels_idx")
+        time.sleep(1.1)
+        console.send("psycopg", sql, (5,))
+        (record,) = console.wait_for("parcels", kind="plan_changed")
+        time.sleep(1.1)
+        console.plan("psycopg", sql, (5,), of="parcels")
+        assert len(console.events("parcels", kind="plan_changed")) == 1
+    said = labels(record)
+    change = said["dbmon.query.plan.change"]
+    assert change in (
+        "was Index Scan using parcels_idx on parcels, now Seq Scan on parcels",
+        "was Bitmap Heap Scan on parcels, Bitmap Index Scan using parcels_idx, now Seq Scan on parcels",
+        "was Bitmap Heap Scan on parcels, now Seq Scan on parcels",
+    )
+    assert said["dbmon.query.plan.previous"] == before["dbmon.query.plan"]
+    assert said["dbmon.query.plan.cost"] > said["dbmon.query.plan.previous.cost"] == before["dbmon.query.plan.cost"]
+    assert record.body.string_value == f"Query plan changed: SELECT parcels: {change}"
+    (changes,) = console.arrived.points("database.plan_changes")
+    assert (labels(changes)["table"], changes.as_int) == ("parcels", 1)
+
+
+def test_many_slow_statements_are_one_question(server: Server) -> None:
+    """500 of one pattern, literals pasted or bound: one EXPLAIN, and no value of theirs in the server's statistics."""
+    server.run("SELECT pg_stat_statements_reset()")
+    with Console(server.url, {"OTEL_DBMON_EXPLAIN_INTERVAL": "300000"}) as console:
+        console.send("psycopg", "SELECT id FROM users WHERE email = 'canaryseen'")
+        console.send("psycopg", "SELECT id FROM users WHERE email = 'canarytoo'", times=499)
+        events = console.wait_for("email =", count=6)
+        assert all("Seq Scan on users" in labels(event)["dbmon.query.plan"] for event in events)
+    assert asked(server, EXPLAINED) == 1
+    ours = "SELECT count(*) FROM pg_stat_statements WHERE query ~ '^(PREPARE|EXPLAIN)' AND query ~ 'canary'"
+    assert asked(server, ours) == 0
+
+
+def test_a_database_that_refuses_us_is_no_trouble(server: Server) -> None:
+    """The role may have one connection, and the service has it: no plan, counted, not tried again and again."""
+    url = server.url.replace("dbmon@", "one@")
+    with Console(url) as console:
+        said = console.plan("psycopg", "SELECT count(*) FROM users")
+        assert said["dbmon.query.plan.missing"] == "unreachable"
+        assert console.plan("psycopg", "SELECT count(id) FROM users")["dbmon.query.plan.missing"] == "unreachable"
+        refused = [row for row in server.failed() if row[0] == "53300"]
+    assert len(refused) == 1
+    dropped = {labels(point)["what"]: point.as_int for point in console.arrived.points("dbmon.dropped")}
+    assert dropped["plans_missing"] == 2
+    assert not console.arrived.points("dbmon.failures")
+
+
+def test_a_connection_that_is_lost_is_made_anew(server: Server) -> None:
+    """Somebody ends it on the server: one statement goes without, the next one has its plan."""
+    with Console(server.url) as console:
+        console.plan("psycopg", "SELECT count(*) FROM users")
+        server.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'otel-dbmon ex%'"
+        )
+        assert console.plan("psycopg", "SELECT max(id) FROM users")["dbmon.query.plan.missing"] == "unreachable"
+        assert "Seq Scan" in console.plan("psycopg", "SELECT min(id) FROM users")["dbmon.query.plan"]
+
+
+@pytest.mark.parametrize(
+    ("sql", "missing"),
+    [
+        ("CREATE TEMPORARY TABLE few AS SELECT 1 AS a", "not_plain"),
+        ("SELECT id FROM users WHERE city = 1; SELECT id FROM orders LIMIT 1", "not_plain"),
+        ("SELECT a FROM (SELECT 1 AS a) AS few; ", ""),
+        ("SET work_mem = '8MB'", "not_plain"),
+        ("SELECT id FROM basket", "refused"),
+    ],
+)
+def test_what_can_be_explained_is(server: Server, sql: str, missing: str) -> None:
+    """Single plain statements on what all connections see; of the others it is said why they have no plan."""
+    with Console(server.url) as console:
+        console.send("psycopg2", "CREATE TEMPORARY TABLE basket (id int)")
+        console.send("psycopg2", sql)
+        (event,) = console.wait_for("")[-1:]
+    assert labels(event).get("dbmon.query.plan.missing", "") == missing
+
+
+def test_a_statement_that_was_cut_off_is_not_asked_for(server: Server) -> None:
+    """Where attributes are limited, what is known of a long statement may be another statement."""
+    server.run("SELECT pg_stat_statements_reset()")
+    with Console(server.url, {"OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": "24"}) as console:
+        said = console.plan("psycopg", "SELECT id FROM users    WHERE id = 5", of="users")
+    assert said["dbmon.query.plan.missing"] == "not_plain"
+    assert asked(server, EXPLAINED) == 0
+
+
+def test_children_ask_for_themselves(server: Server) -> None:
+    """After a fork the child has a connection of its own, and the parent's still works."""
+    with Console(server.url) as console:
+        console.plan("psycopg", "SELECT count(*) FROM users")
+        command = {"client": "psycopg", "sql": "SELECT avg(id) FROM users"}
+        assert console.tell(forked=command) == "0"
+        (event,) = console.wait_for("avg(id)")
+        assert "Seq Scan on users" in labels(event)["dbmon.query.plan"]
+        assert "Seq Scan on users" in console.plan("psycopg", "SELECT max(id) FROM users")["dbmon.query.plan"]
+    assert "Traceback" not in console.errors
+
+
+def test_asynchronous_engines_are_asked_about_too(server: Server) -> None:
+    """By the synchronous half of their driver."""
+    with Console(server.url) as console:
+        console.tell(asynchronous="SELECT count(*) FROM users WHERE city = 3")
+        (event,) = console.wait_for("city =")
+    assert "Seq Scan on users" in labels(event)["dbmon.query.plan"]
+
+
+def test_nobody_is_asked_by_default(server: Server) -> None:
+    """Nothing is imported, no thread runs, no connection is opened, and events say nothing of plans."""
+    server.run("SELECT pg_stat_statements_reset()")
+    with Console(server.url, {"OTEL_DBMON_EXPLAIN": "off"}) as console:
+        said = console.plan("psycopg", "SELECT count(*) FROM users")
+        assert console.tell(modules="otel_dbmon.explain") == []
+        assert "otel-dbmon-explain" not in console.tell(threads=True)
+        assert asked(server, OURS) == 0
+    assert not [name for name in said if "plan" in name]
+    assert asked(server, EXPLAINED) == 0
+
+
+def test_a_process_that_ends_waits_for_no_plan(server: Server) -> None:
+    """What is found last is told, with its plan or without, and the end takes no longer."""
+    with Console(server.url) as console:
+        console.send("psycopg", "SELECT 1")
+        # The role's lock keeps the planner busy for a moment.
+        with psycopg.connect(server.url) as other:
+            other.execute("LOCK TABLE pg_class IN ACCESS EXCLUSIVE MODE")
+            began = time.monotonic()
+            console.process.stdin.close()  # type: ignore[union-attr]
+            console.process.wait(timeout=20)
+            took = time.monotonic() - began
+    assert took < 3
+    assert [labels(event) for event in console.events("SELECT ?")]
