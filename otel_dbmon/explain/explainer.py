@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
-from typing import Any
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
@@ -62,6 +61,7 @@ class Explainer:
         self._pipeline = pipeline
         self._guard = pipeline.guard
         self._interval_s = interval_s
+        self._with_conditions = pipeline.config.query_text
         self._door: Door | None = None
         self.reset()
         run_in_forked_children(self.reset)
@@ -199,7 +199,7 @@ class Explainer:
         if now < self._resting.get(address, 0.0):
             raise NoPlanError("unreachable")
         try:
-            self._door, self._address = _opener_of(address)(address), address
+            self._door, self._address = _opener_of(address)(address, self._with_conditions), address
         except NoPlanError:
             if len(self._resting) >= _MAX_RESTING:
                 self._resting.clear()
@@ -233,7 +233,7 @@ class Explainer:
         )
 
 
-def _opener_of(address: Address) -> Callable[[Address], Any]:
+def _opener_of(address: Address) -> Callable[[Address, bool], Door]:
     # Drivers are imported where the application has done so.
     if address.driver == "sqlite3":
         from otel_dbmon.explain import sqlite

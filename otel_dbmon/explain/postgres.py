@@ -37,8 +37,12 @@ _TIMEOUT_STATES = {"55P03": "locked", "57014": "too_late"}
 _names = count(1)
 
 
-def open_door(address: Address) -> PostgresDoor:
+def open_door(address: Address, with_conditions: bool = True) -> PostgresDoor:
     """Connect as the application did.
+
+    Args:
+        address: As whom, and where.
+        with_conditions: Whether plans say them.
 
     Raises:
         NoPlanError: The server cannot be reached, or refuses us.
@@ -49,7 +53,7 @@ def open_door(address: Address) -> PostgresDoor:
         connection.autocommit = True
     except module.Error:
         raise NoPlanError("unreachable", is_over=True) from None
-    return PostgresDoor(connection, module.Error)
+    return PostgresDoor(connection, module.Error, with_conditions)
 
 
 class PostgresDoor:
@@ -58,10 +62,12 @@ class PostgresDoor:
     Args:
         connection: One of psycopg or psycopg2, in autocommit mode.
         error: What its driver raises.
+        with_conditions: Whether plans say them.
     """
 
-    def __init__(self, connection: Any, error: type[Exception]) -> None:
+    def __init__(self, connection: Any, error: type[Exception], with_conditions: bool) -> None:
         self._connection = connection
+        self._with_conditions = with_conditions
         self._error = error
 
     def close(self) -> None:
@@ -81,7 +87,7 @@ class PostgresDoor:
         except self._error as error:
             raise self._no_plan(error) from None
         found = row[0] if isinstance(row[0], list) else json.loads(row[0])
-        return plan_of(found[0]["Plan"])
+        return plan_of(found[0]["Plan"], self._with_conditions)
 
     @staticmethod
     def _explained(cursor: Any, template: Template) -> Any:

@@ -33,7 +33,7 @@ _TOKENS = {
         |(?P<percent>%%)
         |(?P<word>{_WORD})
         |(?P<number>{_NUMBER})
-        |(?P<other>[^'"])""",
+        |(?P<other>[^'"$])""",
         re.DOTALL | re.VERBOSE,
     ),
     "sqlite": re.compile(
@@ -47,6 +47,7 @@ _TOKENS = {
         re.DOTALL | re.VERBOSE,
     ),
 }
+_ANONYMOUS = frozenset({"?", "%s", "%b", "%t"})
 _LIMITS = frozenset({"limit", "first", "next", "fetch"})
 #: What is cast by standing before a string: there, PostgreSQL wants no parameter.
 _TYPED = frozenset({"interval", "date", "time", "timestamp", "timestamptz"})
@@ -196,7 +197,7 @@ class _Writer:
             return token.text
         if token.kind == "parameter":
             # %s and ? are a new one each time.
-            name = token.text if len(token.text) > 2 or token.text[:1] == "$" else f" {next(self._anonymous)}"
+            name = f" {next(self._anonymous)}" if token.text in _ANONYMOUS else token.text
             return self._parameter(name, "")
         return self._parameter(token.text, _type_of(token.text) if is_number and self._has_types else "")
 

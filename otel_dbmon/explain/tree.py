@@ -17,6 +17,7 @@ from otel_dbmon_processors.plan import Plan
 MAX_TEXT = 4_000
 _MAX_NODES = 1_000
 _MAX_DEPTH = 100
+_MAX_KEYS = 16
 _CONDITIONS = (
     *("Index Cond", "Recheck Cond", "TID Cond", "Hash Cond", "Merge Cond", "Join Filter", "Filter", "One-Time Filter"),
     *("Order By", "Conflict Filter", "Run Condition"),
@@ -27,12 +28,12 @@ _UNIONS = frozenset({"Append", "Merge Append"})
 Node = Mapping[str, Any]
 
 
-def plan_of(root: Node, system: str = "postgresql") -> Plan:
+def plan_of(root: Node, with_conditions: bool = True) -> Plan:
     """Make the plan.
 
     Args:
         root: The value of ``Plan``.
-        system: Whose conditions these are.
+        with_conditions: Whether these leave, masked; they are parts of a statement.
     """
     lines: list[str] = []
     steps: list[str] = []
@@ -42,7 +43,8 @@ def plan_of(root: Node, system: str = "postgresql") -> Plan:
             steps.append(step)
         indent = "  " * depth
         lines.append(f"{indent}{step}  {_estimate(node)}")
-        lines += [f"{indent}    {line}" for line in _details(node, system)]
+        if with_conditions:
+            lines += [f"{indent}    {line}" for line in _details(node)]
     cost = root.get("Total Cost")
     return Plan(shortened(lines), hash_of(_shape(root)), tuple(steps), None if cost is None else float(cost))
 
@@ -99,14 +101,17 @@ def _estimate(node: Node) -> str:
     return f"({' '.join(said)})"
 
 
-def _details(node: Node, system: str) -> Iterator[str]:
+def _details(node: Node) -> Iterator[str]:
     for key in _CONDITIONS:
         if isinstance(node.get(key), str):
-            yield f"{key}: {masked(node[key], system) or '(left out)'}"
+            yield f"{key}: {_masked(node[key])}"
     for key in _LISTS:
         if isinstance(node.get(key), list):
-            parts = [masked(str(part), system) or "(left out)" for part in node[key][:16]]
-            yield f"{key}: {', '.join(parts)}"
+            yield f"{key}: {', '.join(_masked(part) for part in node[key][:_MAX_KEYS])}"
+
+
+def _masked(condition: object) -> str:
+    return masked(str(condition), "postgresql") or "(left out)"
 
 
 def _shape(node: Node, depth: int = 0) -> tuple[object, ...]:

@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "otel_dbmon"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "postgres"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "processors"))
 
 from cluster import PostgreSQL, private
 from server import Server

@@ -191,6 +191,15 @@ def test_a_statement_that_was_cut_off_is_not_asked_for(server: Server) -> None:
     assert asked(server, EXPLAINED) == 0
 
 
+def test_without_the_text_of_statements_conditions_stay_here_too(server: Server) -> None:
+    """They are parts of it: ``OTEL_DBMON_QUERY_TEXT=false`` leaves the steps."""
+    with Console(server.url, {"OTEL_DBMON_QUERY_TEXT": "false"}) as console:
+        console.send("psycopg", "SELECT id FROM users WHERE city = 3 ORDER BY email")
+        (event,) = console.wait_for("")
+    plan = labels(event)["dbmon.query.plan"]
+    assert [line.strip().partition("  ")[0] for line in plan.splitlines()] == ["Sort", "Seq Scan on users"]
+
+
 def test_children_ask_for_themselves(server: Server) -> None:
     """After a fork the child has a connection of its own, and the parent's still works."""
     with Console(server.url) as console:

@@ -285,6 +285,16 @@ def statement(chance: Random, system: str) -> Statement:
     return Statement(_COMMENT.sub(r"\1", text), _COMMENT.sub(" ", text))
 
 
+def condition(chance: Random, system: str) -> str:
+    """Make a condition of one system, as it stands in a plan: without comments.
+
+    Args:
+        chance: Decides everything.
+        system: One of ``SYSTEMS``.
+    """
+    return _COMMENT.sub(" ", _Grammar(chance, system).condition())
+
+
 class _Grammar:
     def __init__(self, chance: Random, system: str) -> None:
         self._chance = chance
@@ -295,6 +305,9 @@ class _Grammar:
     def statement(self) -> str:
         text = self._rule("statement")
         return text + self._comment() if self._chance.random() < 0.1 else text
+
+    def condition(self) -> str:
+        return f"({self._rule('predicate')})"
 
     def _rule(self, name: str) -> str:
         rules = _RULES[name]

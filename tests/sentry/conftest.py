@@ -12,6 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "otel_dbmon"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "postgres"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "explain"))
 
 from cluster import PostgreSQL
 from programs import UnavailableError, give_up

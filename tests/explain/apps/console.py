@@ -23,6 +23,8 @@ def sqlalchemy_connection(engine: str = "") -> Any:
     from sqlalchemy import create_engine
 
     url = URL.replace("postgresql://", f"postgresql+{engine}://") if engine else URL
+    if url == "sqlite://" or "memory" in url:
+        return create_engine(url).connect()
     return create_engine(url, pool_size=1, max_overflow=0, pool_timeout=0.2).connect()
 
 
