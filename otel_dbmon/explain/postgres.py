@@ -51,6 +51,9 @@ def open_door(address: Address, with_conditions: bool = True) -> PostgresDoor:
     try:
         connection = module.connect(**{**dict(address.parameters), **_OWN})
         connection.autocommit = True
+        if hasattr(connection, "prepare_threshold"):
+            # What psycopg prepares of its own would not survive a pooler that hands out transactions.
+            connection.prepare_threshold = None
     except module.Error:
         raise NoPlanError("unreachable", is_over=True) from None
     return PostgresDoor(connection, module.Error, with_conditions)
