@@ -6,6 +6,10 @@ not looked at; any other work ends the pattern. Where the runs are all the same 
 but a duplicate, and needs no query before it.
 
 A statement without a parent belongs to its thread or task, until that pauses.
+
+Most requests repeat nothing. So what runs under a parent is only noted at first, and looked at now and then: as often
+as is needed to be there at the very statement with which a pattern can be complete. Where there are repeats then, each
+further statement is looked at.
 """
 
 from __future__ import annotations
@@ -13,8 +17,10 @@ from __future__ import annotations
 import re
 import sys
 import threading
+import time
 import weakref
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from itertools import count, islice
 from typing import Any, NamedTuple, Protocol
 
@@ -35,6 +41,7 @@ _PARAMETERS = re.compile(r"\?|[$:@]\w|%s|%\(").search
 _PAUSE_NS = 500_000_000
 _MAX_PARENTS = 4000
 _MAX_QUERIES = 32
+_MAX_NOTES = 32
 _MAX_INTERVALS = 32
 
 
@@ -78,10 +85,16 @@ class Loop(NamedTuple):
 _FURTHER = {kind: Loop(kind) for kind in (N_PLUS_ONE, DUPLICATE_QUERY)}
 
 
-#: One run of a query, all that is kept as long as it has no repeats: its place in the order of all statements, what its
-#: text says, a hash of text and parameters, whether the parameters are in that, start and duration in nanoseconds, and
-#: what holds the attributes of its span (None if that is not exported).
-_Run = tuple[int, Analysis, int, bool, int, int, object]
+#: One run of a query: its fingerprint (or ``_CURSOR``), what its text says, a hash of text and parameters, whether the
+#: parameters are in that, start and duration in nanoseconds, and what holds the attributes of its span (None if that is
+#: not exported).
+_Run = tuple[str, Analysis, int, bool, int, int, object]
+#: The values of runs, one after the other, as long as nothing repeats. (Not one object for each run: every query of a
+#: service is kept here for a while, and Python's garbage collector would look at each.)
+_Notes = list[Any]
+_WIDTH = 7
+#: All that is kept of a query without repeats that is looked at: its place in the order of all statements, and its run.
+_Single = tuple[int, _Run]
 
 
 class _Repeats:
@@ -113,8 +126,8 @@ class _Repeats:
         "start_ns",
     )
 
-    def __init__(self, first: _Run) -> None:
-        order, self.analysis, self.mark, self.is_known, self.start_ns, self.duration_ns, holder = first
+    def __init__(self, first: _Single) -> None:
+        order, (_, self.analysis, self.mark, self.is_known, self.start_ns, self.duration_ns, holder) = first
         self.count = 1
         self.kind = ""
         self.is_same = True
@@ -123,9 +136,9 @@ class _Repeats:
         self.holders = [holder]
         self._intervals = [(self.start_ns, self.start_ns + self.duration_ns)]
 
-    def add(self, run: _Run, most: int) -> None:
+    def add(self, latest: _Single, most: int) -> None:
         """Count a run, and know the places of so many at most."""
-        order, _, mark, is_known, start_ns, duration_ns, holder = run
+        order, (_, _, mark, is_known, start_ns, duration_ns, holder) = latest
         self.count += 1
         if mark != self.mark:
             self.is_same = False
@@ -154,11 +167,11 @@ class _Repeats:
 
 
 #: The queries that ran under one parent since other work ended, by their fingerprints; a cursor has a key of its own.
-_Scope = dict[str, _Run | _Repeats]
+_Scope = dict[str, _Single | _Repeats]
 _CURSOR = "cursor"
 
 
-def _last(entry: _Run | _Repeats) -> int:
+def _last(entry: _Single | _Repeats) -> int:
     """The place of its latest run in the order of all statements."""
     return entry[0] if isinstance(entry, tuple) else entry.seen[-1]
 
@@ -170,7 +183,7 @@ def _source_of(scope: _Scope, repeats: _Repeats) -> Analysis | None:
     if not before:
         return None
     source = max(before, key=_last)
-    return source[1] if isinstance(source, tuple) else source.analysis
+    return source[1][1] if isinstance(source, tuple) else source.analysis
 
 
 def _is_pure(scope: _Scope, repeats: _Repeats) -> bool:
@@ -183,12 +196,23 @@ def _is_pure(scope: _Scope, repeats: _Repeats) -> bool:
 class _Unparented:
     """What runs in one thread or task without a parent."""
 
-    __slots__ = ("__weakref__", "ended_ns", "scope", "told")
+    __slots__ = ("__weakref__", "ended_ns", "notes", "told", "watched")
 
     def __init__(self) -> None:
-        self.scope: _Scope = {}
+        self.notes: _Notes = []
+        self.watched: _Scope | None = None
         self.told: Told = {}
         self.ended_ns = 0
+
+    def forget(self) -> None:
+        """Know nothing of what ran."""
+        self.notes = []
+        self.watched = None
+
+    def begin(self) -> None:
+        """Begin another piece of work, of which nothing was told."""
+        self.forget()
+        self.told.clear()
 
 
 class Loops:
@@ -199,13 +223,26 @@ class Loops:
         min_duration_ns: For how long they have to run before anyone is alerted.
         guard: Counts repeats that were given up because too many parents, or too many queries under one, were open.
         max_parents: Most parents to know; the oldest quarter is given up when there are more.
+        clock_ns: Nanoseconds since the epoch.
     """
 
-    def __init__(self, threshold: int, min_duration_ns: int, guard: Guard, max_parents: int = _MAX_PARENTS) -> None:
+    def __init__(
+        self,
+        threshold: int,
+        min_duration_ns: int,
+        guard: Guard,
+        max_parents: int = _MAX_PARENTS,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
         self._threshold = threshold
         self._min_duration_ns = min_duration_ns
         self._guard = guard
         self._max_parents = max_parents
+        self._clock_ns = clock_ns
+        # Notes are looked at when they hold so many values: where all queries are different, the first pattern to be
+        # complete takes all repeats but one. Too many are looked at in any case.
+        looks = range(max(2, threshold), _MAX_NOTES, max(1, threshold - 1))
+        self._looks = frozenset(_WIDTH * runs for runs in (*looks, *range(_MAX_NOTES, 2 * _MAX_NOTES)))
         self.reset()
 
     def reset(self) -> None:
@@ -213,10 +250,14 @@ class Loops:
         # Reentrant: a garbage collection inside may finalize a connection whose last statement comes back here.
         self._lock = threading.RLock()
         self._order: Iterator[int] = count(1)
-        self._scopes: dict[int, _Scope] = {}
+        #: What ran under parents, by their ids: of most of them there are notes, the others are watched.
+        self._noted: dict[int, _Notes] = {}
+        self._watched: dict[int, _Scope] = {}
         # What was told below a parent that belongs to no request that we know.
         self._told: dict[int, Told] = {}
         self._threads = threading.local()
+        # When the latest statement without a parent ended.
+        self._unparented_ns = 0
         self._tasks: weakref.WeakKeyDictionary[Any, _Unparented] = weakref.WeakKeyDictionary()
 
     def see(
@@ -235,52 +276,90 @@ class Loops:
                 self.interrupt(observation.parent_id)
             return None
         statement, _, start_ns, duration_ns, _, _, _, parent_id, is_sampled = observation
-        scope = self._scopes.get(parent_id)
-        if scope is None:
-            scope = self._new_scope(parent_id, start_ns, duration_ns)
-        fingerprint = analysis.fingerprint
-        if not parent_id and len(scope) == 1 and type(scope.get(fingerprint)) is tuple:
-            # One query again and again without a parent, as a worker's that looks for work: nothing ran before it.
-            return None
+        notes = self._noted.get(parent_id)
+        scope: _Scope | None = None
+        if notes is None:
+            if parent_id:
+                notes, scope = self._elsewhere(parent_id)
+            else:
+                unparented = self._unparented()
+                if start_ns - unparented.ended_ns > _PAUSE_NS:
+                    unparented.begin()
+                self._unparented_ns = unparented.ended_ns = start_ns + duration_ns
+                notes, scope = unparented.notes, unparented.watched
+                if len(notes) == _WIDTH and notes[0] == analysis.fingerprint:
+                    # One query again and again, as a worker's that looks for work: nothing ran before it.
+                    return None
         try:
             parameters, holder = sent_of(span)
-        except AttributeError:  # there is no span, or nobody told what was sent with it
-            parameters, holder = None, holder_of(span)
-        is_known = True
-        if type(parameters) is not tuple:
-            parameters, is_known = _in_order(parameters)
-        try:
-            # A hash is all that is kept of them.
-            mark = hash((statement, parameters))
-        except Exception:  # noqa: BLE001 - a value of a class that can't be hashed, or that fails to
-            is_known, mark = False, hash(statement)
-        run: _Run = (next(self._order), analysis, mark, is_known, start_ns, duration_ns, holder if is_sampled else None)
-        if parameters is STREAMED:
-            scope[_CURSOR] = run
+            # A hash is all that is kept of them. Those that are not known are None.
+            mark, is_known, key = hash((statement, parameters)), parameters is not None, analysis.fingerprint
+        except Exception:  # noqa: BLE001 - lists, a value that can't be hashed, nothing that was remembered
+            mark, is_known, key, holder = _mark(statement, analysis.fingerprint, span)
+        run: _Run = (key, analysis, mark, is_known, start_ns, duration_ns, holder if is_sampled else None)
+        if scope is None:
+            notes += run
+            if len(notes) not in self._looks:
+                return None
+            queries = notes[::_WIDTH]
+            if len({*queries}) == len(queries) < _MAX_NOTES:
+                return None
+            scope = self._watch(notes, parent_id)
+        return self._look(scope, run, observation, request)
+
+    def _watch(self, notes: _Notes, parent_id: int) -> _Scope:
+        """What was noted, all but the latest run, as it would be if each had been looked at."""
+        scope: _Scope = {}
+        with self._lock:
+            if not parent_id:
+                unparented = self._unparented()
+                unparented.notes, unparented.watched = [], scope
+            elif self._noted.pop(parent_id, None) is notes:
+                self._watched[parent_id] = scope
+            else:  # another thread was faster, or the parent has ended
+                return self._watched.get(parent_id, scope)
+            values = iter(notes[:-_WIDTH])
+            for run in zip(*[values] * _WIDTH, strict=True):
+                self._look(scope, run, None, None)
+        return scope
+
+    def _look(self, scope: _Scope, run: _Run, observation: Observation | None, request: Holder | None) -> Loop | None:
+        """Look at a run; without an observation it is an earlier one, with which no pattern was complete."""
+        key, analysis, *_ = run
+        single = (next(self._order), run)
+        if key == _CURSOR:
+            scope[_CURSOR] = single
             return None
-        entry = scope.setdefault(fingerprint, run)
-        if entry is not run:
-            return self._repeat(scope, entry, run, observation, request)
+        entry = scope.setdefault(key, single)
+        if entry is not single:
+            return self._repeat(scope, entry, single, observation, request)
         if not analysis.table and analysis.sanitized.upper() in _PINGS:
-            scope.pop(fingerprint, None)
+            scope.pop(key, None)
         elif len(scope) > _MAX_QUERIES:
             self._give_up_latest(scope)
         return None
 
     def _repeat(
-        self, scope: _Scope, entry: _Run | _Repeats, run: _Run, observation: Observation, request: Holder | None
+        self,
+        scope: _Scope,
+        entry: _Single | _Repeats,
+        latest: _Single,
+        observation: Observation | None,
+        request: Holder | None,
     ) -> Loop | None:
         with self._lock:
+            key, _, mark, *_ = latest[1]
             if isinstance(entry, tuple):
-                repeats = _Repeats(entry)
-                scope[entry[1].fingerprint] = repeats
+                repeats = scope[key] = _Repeats(entry)
             else:
                 repeats = entry
-            if repeats.kind == DUPLICATE_QUERY and run[2] != repeats.mark:
+            if repeats.kind == DUPLICATE_QUERY and mark != repeats.mark:
                 # Others begin here.
-                scope[repeats.analysis.fingerprint] = run
+                scope[key] = latest
                 return None
-            repeats.add(run, self._threshold)
+            repeats.add(latest, self._threshold)
+            if observation is None:
+                return None
             if repeats.kind:
                 if repeats.is_alert or repeats.duration_ns < self._min_duration_ns:
                     return _FURTHER[repeats.kind]
@@ -327,26 +406,28 @@ class Loops:
 
     def interrupt(self, parent_id: int) -> None:
         """Other work than statements was done under this parent, or without one in this thread or task."""
-        scope = self._scopes.get(parent_id) if parent_id else self._unparented().scope
-        if scope:
-            scope.clear()
+        if not parent_id:
+            # After a pause there is nothing to forget, and a web service has nothing there at all.
+            if self._clock_ns() - self._unparented_ns < _PAUSE_NS:
+                self._unparented().forget()
+        elif self._noted.get(parent_id) or self._watched.pop(parent_id, None):
+            self._noted[parent_id] = []
 
     def end(self, span_id: int) -> None:
         """The span has ended: nothing more runs under it."""
-        if self._scopes.pop(span_id, None) is not None and self._told:
+        if self._noted.pop(span_id, None) is None and self._watched.pop(span_id, None) is None:
+            return
+        if self._told:
             self._told.pop(span_id, None)
 
-    def _new_scope(self, parent_id: int, start_ns: int, duration_ns: int) -> _Scope:
-        if parent_id:
-            if len(self._scopes) >= self._max_parents:
-                self._give_up_oldest()
-            return self._scopes.setdefault(parent_id, {})
-        unparented = self._unparented()
-        if start_ns - unparented.ended_ns > _PAUSE_NS:
-            unparented.scope.clear()
-            unparented.told.clear()
-        unparented.ended_ns = start_ns + duration_ns
-        return unparented.scope
+    def _elsewhere(self, parent_id: int) -> tuple[_Notes, _Scope | None]:
+        """Where to note a statement whose parent has no notes, or where to look at it."""
+        scope = self._watched.get(parent_id)
+        if scope is not None:
+            return [], scope
+        if len(self._noted) + len(self._watched) >= self._max_parents:
+            self._give_up_oldest()
+        return self._noted.setdefault(parent_id, []), None
 
     def _unparented(self) -> _Unparented:
         """What belongs to the thread, or to the task that is running in it."""
@@ -371,19 +452,38 @@ class Loops:
     def _give_up_oldest(self) -> None:
         # A copy, because other threads start and end statements meanwhile. Most of these parents have ended without our
         # knowing, as those do that are not sampled: what counts as given up is what was being repeated.
-        for parent_id in tuple(islice(self._scopes.copy(), max(self._max_parents // 4, 1))):
-            scope = self._scopes.pop(parent_id, {})
-            self._told.pop(parent_id, None)
-            lost = sum(isinstance(entry, _Repeats) and not entry.kind for entry in tuple(scope.values()))
-            if lost:
-                self._guard.drop("repeats", lost)
+        most = max(self._max_parents // 4, 1)
+        for known in (self._noted, self._watched):
+            oldest: dict[int, Any] = known
+            for parent_id in tuple(islice(oldest.copy(), most)):
+                lost = _repeated(oldest.pop(parent_id, []))
+                self._told.pop(parent_id, None)
+                if lost:
+                    self._guard.drop("repeats", lost)
 
 
-def _in_order(parameters: object) -> tuple[object, bool]:
-    """Parameters as a tuple where they are known and few; else what was given, and that they are not."""
+def _repeated(scope: _Notes | _Scope) -> int:
+    """How many queries repeat, without anything having been told of it."""
+    if isinstance(scope, list):
+        return sum(times > 1 for times in Counter(scope[::_WIDTH]).values())
+    return sum(isinstance(entry, _Repeats) and not entry.kind for entry in tuple(scope.values()))
+
+
+def _mark(statement: str, fingerprint: str, span: object) -> tuple[int, bool, str, object]:
+    """A hash of text and parameters where these are not simply known: with whether they are in it, what the run is kept
+    as, and what holds the attributes of its span.
+    """
+    try:
+        parameters, holder = sent_of(span)
+    except AttributeError:  # there is no span, or nobody told what was sent with it
+        return hash(statement), False, fingerprint, holder_of(span)
+    if parameters is STREAMED:
+        return 0, False, _CURSOR, holder
     if type(parameters) is dict:
         parameters = tuple(parameters.values())
     elif type(parameters) is list:
         parameters = tuple(parameters)
-    is_known = type(parameters) is tuple
-    return parameters if is_known or parameters is STREAMED else None, is_known
+    try:
+        return hash((statement, parameters)), type(parameters) is tuple, fingerprint, holder
+    except Exception:  # noqa: BLE001 - a value of a class that can't be hashed, or that fails to
+        return hash(statement), False, fingerprint, holder

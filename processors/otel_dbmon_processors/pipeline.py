@@ -36,7 +36,7 @@ class Pipeline:
     Args:
         config: Thresholds, caps and switches.
         guard: Counts failures and drops; a new one if not given.
-        clock_ns: Nanoseconds since the epoch, for the start times of series.
+        clock_ns: Nanoseconds since the epoch, for the start times of series and for pauses.
     """
 
     def __init__(self, config: Config, guard: Guard | None = None, clock_ns: Callable[[], int] = time.time_ns) -> None:
@@ -45,7 +45,9 @@ class Pipeline:
         self.analyzer = Analyzer(config.cache_size, config.max_query_length, self.guard)
         self.aggregator = Aggregator(config, self.guard, clock_ns)
         self.requests = Requests(self.guard)
-        self.loops = Loops(config.n_plus_one_threshold, config.n_plus_one_min_duration_ns, self.guard)
+        self.loops = Loops(
+            config.n_plus_one_threshold, config.n_plus_one_min_duration_ns, self.guard, clock_ns=clock_ns
+        )
         #: Asks for the plans of slow statements, where somebody wants them.
         self.explain: Explainer | None = None
         self._subscribers: tuple[Subscriber, ...] = ()

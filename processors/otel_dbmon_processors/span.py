@@ -226,7 +226,9 @@ def remember_error(span: Any, facts: ErrorFacts) -> None:
 
 
 class _Streamed:
-    """Stands where parameters do."""
+    """Stands where parameters do; like a list of them, it has no hash."""
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 #: What was sent with a statement that opened a server-side cursor.

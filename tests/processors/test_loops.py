@@ -83,7 +83,8 @@ class Play:
     """
 
     def __init__(self, config: Config | None = None, decision: Decision = Decision.RECORD_AND_SAMPLE) -> None:
-        self.pipeline = Pipeline(config or Config())
+        self._now_ns = 1_000_000_000_000
+        self.pipeline = Pipeline(config or Config(), clock_ns=lambda: self._now_ns)
         self.findings: list[Finding] = []
         self.pipeline.subscribe(self.findings.append)
         self.exporter = InMemorySpanExporter()
@@ -91,7 +92,6 @@ class Play:
         self._provider.add_span_processor(DatabaseSpanProcessor(self.pipeline))
         self._provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         self.tracer = self._provider.get_tracer("test")
-        self._now_ns = 1_000_000_000_000
         self._runs = 0
 
     def steps(self, runs: str) -> Iterator[re.Match[str]]:
