@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 from cases_of import lists_in
+from effort import examples
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -182,6 +185,24 @@ def test_what_is_found_of_repeats(case: dict[str, Any]) -> None:
     if "source" in case:
         sources = [finding.source.table if finding.source is not None else None for finding in findings]
         assert sources[0] == case["source"]
+
+
+_WORK = st.lists(st.sampled_from(["orders", "customer", "customer=", "product", "item", "cursor", "http"]), max_size=24)
+
+
+@settings(max_examples=examples(100), deadline=None)
+@given(_WORK, st.sets(st.integers(0, 23)), st.sampled_from(["one", "none"]))
+def test_pings_change_nothing(work: list[str], pinged: set[int], parent: str) -> None:
+    """Wherever a pool asks whether its connection is alive, the same is found at the same statement."""
+    with_pings = [word for place, run in enumerate(work) for word in (["ping"] if place in pinged else []) + [run]]
+    plain, interspersed = (
+        [
+            (finding.kind, finding.analysis.table, finding.count, finding.alert)
+            for finding in play({"runs": " ".join(runs), "parent": parent}).findings
+        ]
+        for runs in (work, with_pings)
+    )
+    assert interspersed == plain
 
 
 def test_there_are_enough_cases() -> None:
