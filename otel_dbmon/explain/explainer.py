@@ -239,6 +239,10 @@ def _opener_of(address: Address) -> Callable[[Address, bool], Door]:
         from otel_dbmon.explain import sqlite
 
         return sqlite.open_door
+    if address.driver == "asyncpg":
+        from otel_dbmon.explain import asyncpg
+
+        return asyncpg.open_door
     from otel_dbmon.explain import postgres
 
     return postgres.open_door

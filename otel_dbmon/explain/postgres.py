@@ -1,4 +1,4 @@
-"""Asks PostgreSQL for the plan of a statement, through psycopg or psycopg2; nothing is executed, nothing outlives it.
+"""Asks PostgreSQL for the plan of a statement; nothing is executed, nothing outlives the question.
 
 One question is one transaction: read only, with time-outs for statements and locks, rolled back. The statement is
 prepared (``PREPARE`` takes nothing but a query, INSERT, UPDATE, DELETE, MERGE), explained for any value
@@ -9,6 +9,7 @@ same; this way is one for all versions from 12 on.
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from importlib import import_module
 from itertools import count
 from typing import Any
@@ -37,8 +38,8 @@ _TIMEOUT_STATES = {"55P03": "locked", "57014": "too_late"}
 _names = count(1)
 
 
-def open_door(address: Address, with_conditions: bool = True) -> PostgresDoor:
-    """Connect as the application did.
+def open_door(address: Address, with_conditions: bool = True) -> LibpqDoor:
+    """Connect as the application did, through psycopg or psycopg2.
 
     Args:
         address: As whom, and where.
@@ -56,59 +57,99 @@ def open_door(address: Address, with_conditions: bool = True) -> PostgresDoor:
             connection.prepare_threshold = None
     except module.Error:
         raise NoPlanError("unreachable", is_over=True) from None
-    return PostgresDoor(connection, module.Error, with_conditions)
+    return LibpqDoor(connection, with_conditions, module.Error)
 
 
-class PostgresDoor:
+class PostgresDoor(ABC):
     """See :class:`otel_dbmon.explain.asking.Door`.
 
     Args:
-        connection: One of psycopg or psycopg2, in autocommit mode.
-        error: What its driver raises.
         with_conditions: Whether plans say them.
+        errors: What the driver raises.
     """
 
-    def __init__(self, connection: Any, error: type[Exception], with_conditions: bool) -> None:
-        self._connection = connection
+    def __init__(self, with_conditions: bool, *errors: type[Exception]) -> None:
         self._with_conditions = with_conditions
-        self._error = error
+        self._errors = errors
 
+    @abstractmethod
+    def execute(self, text: str) -> None:
+        """Send statements whose answers do not matter."""
+
+    @abstractmethod
+    def fetch(self, text: str) -> Any:
+        """Send a statement, and give the value that it answers with."""
+
+    @abstractmethod
+    def is_closed(self) -> bool:
+        """Whether the connection is known to be of no more use."""
+
+    @abstractmethod
     def close(self) -> None:
         """Likewise."""
-        close_quietly(self._connection)
 
     def plan(self, template: Template) -> Plan:
         """Likewise."""
         try:
-            with self._connection.cursor() as cursor:
-                cursor.execute(_BEGIN)
-                try:
-                    row = self._explained(cursor, template)
-                finally:
-                    if not self._connection.closed:
-                        cursor.execute("ROLLBACK")
-        except self._error as error:
+            self.execute(_BEGIN)
+            try:
+                answer = self._explained(template)
+            finally:
+                if not self.is_closed():
+                    self.execute("ROLLBACK")
+        except self._errors as error:
             raise self._no_plan(error) from None
-        found = row[0] if isinstance(row[0], list) else json.loads(row[0])
+        found = answer if isinstance(answer, list) else json.loads(answer)
         return plan_of(found[0]["Plan"], self._with_conditions)
 
-    @staticmethod
-    def _explained(cursor: Any, template: Template) -> Any:
+    def _explained(self, template: Template) -> Any:
         # A name for each: through a pooler, a server's connection may know the last one still.
         name = f"otel_dbmon_{next(_names)}"
-        cursor.execute(f"PREPARE {name} AS {template.text(dollar)}")
-        cursor.execute("SAVEPOINT otel_dbmon")
+        self.execute(f"PREPARE {name} AS {template.text(dollar)}")
+        self.execute("SAVEPOINT otel_dbmon")
         nulls = ", ".join(["NULL"] * template.parameters)
         try:
-            cursor.execute(f"EXPLAIN (FORMAT JSON) EXECUTE {name}" + (f"({nulls})" if nulls else ""))
-            return cursor.fetchone()
+            return self.fetch(f"EXPLAIN (FORMAT JSON) EXECUTE {name}" + (f"({nulls})" if nulls else ""))
         finally:
-            if not cursor.connection.closed:
+            if not self.is_closed():
                 # A prepared statement is not undone by the end of a transaction.
-                cursor.execute(f"ROLLBACK TO SAVEPOINT otel_dbmon; DEALLOCATE {name}")
+                self.execute(f"ROLLBACK TO SAVEPOINT otel_dbmon; DEALLOCATE {name}")
 
-    def _no_plan(self, error: Any) -> NoPlanError:
+    def _no_plan(self, error: Exception) -> NoPlanError:
         state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
-        if self._connection.closed or not state or (state[:2] in ("08", "57") and state not in _TIMEOUT_STATES):
+        if self.is_closed() or not state or (state[:2] in ("08", "57") and state not in _TIMEOUT_STATES):
             return NoPlanError("unreachable", is_over=True)
         return NoPlanError(_TIMEOUT_STATES.get(state, "refused"))
+
+
+class LibpqDoor(PostgresDoor):
+    """Through psycopg or psycopg2.
+
+    Args:
+        connection: One of theirs, in autocommit mode.
+        with_conditions: Whether plans say them.
+        error: What the driver raises.
+    """
+
+    def __init__(self, connection: Any, with_conditions: bool, error: type[Exception]) -> None:
+        super().__init__(with_conditions, error)
+        self.connection = connection
+
+    def execute(self, text: str) -> None:
+        """Likewise."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(text)
+
+    def fetch(self, text: str) -> Any:
+        """Likewise."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(text)
+            return cursor.fetchone()[0]
+
+    def is_closed(self) -> bool:
+        """Likewise."""
+        return bool(self.connection.closed)
+
+    def close(self) -> None:
+        """Likewise."""
+        close_quietly(self.connection)

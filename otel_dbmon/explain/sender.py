@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 #: Modules whose frames hold a statement's cursor or connection, and under which names.
 _HOLDERS = ("sqlalchemy.engine.base", "opentelemetry.instrumentation.", "otel_dbmon.instrumentation.")
-_NAMES = ("cursor", "self", "connection")
+_NAMES = ("cursor", "connection", "instance", "self")
 _MAX_FRAMES = 60
 #: What libpq says of a connection that is no parameter of another one, or that we set ourselves.
 _OURS = frozenset(
@@ -28,12 +28,12 @@ class Address(NamedTuple):
     """How to make a connection like one of the application's. Holds a password: it stays in the process.
 
     Attributes:
-        driver: ``psycopg``, ``psycopg2`` or ``sqlite3``.
+        driver: ``psycopg``, ``psycopg2``, ``asyncpg`` or ``sqlite3``.
         parameters: What its ``connect`` is given, as sorted pairs.
     """
 
     driver: str
-    parameters: tuple[tuple[str, str], ...]
+    parameters: tuple[tuple[str, Any], ...]
 
     def __repr__(self) -> str:
         return f"Address({self.driver!r})"
@@ -81,19 +81,37 @@ def _of_sqlalchemy(connection: Any) -> Address | None:
 def _of_driver(connection: Any) -> Address | None:
     for kind in type(connection).__mro__:
         reader = _READERS.get(kind.__module__.partition(".")[0])
-        if reader is not None and hasattr(connection, "info"):
+        if reader is not None:
             return reader(connection)
     return None
 
 
 def _of_psycopg(connection: Any) -> Address | None:
-    info = connection.info
-    return _of_libpq("psycopg", info, info.get_parameters())
+    info = getattr(connection, "info", None)
+    return None if info is None else _of_libpq("psycopg", info, info.get_parameters())
 
 
 def _of_psycopg2(connection: Any) -> Address | None:
-    info = connection.info
-    return _of_libpq("psycopg2", info, info.dsn_parameters)
+    info = getattr(connection, "info", None)
+    return None if info is None else _of_libpq("psycopg2", info, info.dsn_parameters)
+
+
+def _of_asyncpg(connection: Any) -> Address | None:
+    known, address = getattr(connection, "_params", None), getattr(connection, "_addr", None)
+    if known is None or address is None:
+        return None
+    host, port = address if isinstance(address, tuple) else (address, None)
+    settings = tuple(sorted((known.server_settings or {}).items()))
+    parameters = {
+        "host": host,
+        "port": port,
+        "user": known.user,
+        "password": known.password,
+        "database": known.database,
+        "ssl": _tls_of(known),
+        "server_settings": settings,
+    }
+    return Address("asyncpg", tuple(sorted((key, value) for key, value in parameters.items() if value)))
 
 
 def _of_libpq(driver: str, info: Any, known: Mapping[str, str]) -> Address:
@@ -113,4 +131,10 @@ def _of_file(database: str) -> Address | None:
     return Address("sqlite3", (("path", database),))
 
 
-_READERS = {"psycopg": _of_psycopg, "psycopg2": _of_psycopg2}
+def _tls_of(known: Any) -> Any:
+    """A context is a demand; where TLS was only preferred, it is to be so again."""
+    mode = getattr(getattr(known, "sslmode", None), "name", "")
+    return mode if mode in ("allow", "prefer") else known.ssl
+
+
+_READERS = {"psycopg": _of_psycopg, "psycopg2": _of_psycopg2, "asyncpg": _of_asyncpg}

@@ -212,12 +212,15 @@ def test_children_ask_for_themselves(server: Server) -> None:
     assert "Traceback" not in console.errors
 
 
-def test_asynchronous_engines_are_asked_about_too(server: Server) -> None:
-    """By the synchronous half of their driver."""
+@pytest.mark.parametrize("client", ["psycopg", "asyncpg", "asyncpg alone"])
+def test_asynchronous_drivers_are_asked_about_too(server: Server, client: str) -> None:
+    """Through the same driver; the application's event loop has no part in it."""
     with Console(server.url) as console:
-        console.tell(asynchronous="SELECT count(*) FROM users WHERE city = 3")
+        assert console.tell(asynchronous=client, sql="SELECT count(*) FROM users WHERE city = 3") is None
         (event,) = console.wait_for("city =")
-    assert "Seq Scan on users" in labels(event)["dbmon.query.plan"]
+    assert "Seq Scan on users" in labels(event).get("dbmon.query.plan", str(labels(event)))
+    texts = [labels(span)["db.query.text"] for span in console.arrived.statements()]
+    assert not [text for text in texts if text.startswith(("EXPLAIN", "PREPARE"))]
 
 
 def test_nobody_is_asked_by_default(server: Server) -> None:

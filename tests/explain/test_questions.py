@@ -12,7 +12,7 @@ import yaml
 from server import Server
 
 from otel_dbmon.explain.asking import NoPlanError
-from otel_dbmon.explain.postgres import PostgresDoor, open_door
+from otel_dbmon.explain.postgres import LibpqDoor, open_door
 from otel_dbmon.explain.reading import template_of
 from otel_dbmon.explain.sender import Address
 from otel_dbmon.explain.template import TemplateError, colon, dollar
@@ -26,7 +26,7 @@ def text_of(statement: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def door(server: Server) -> Iterator[PostgresDoor]:
+def door(server: Server) -> Iterator[LibpqDoor]:
     """A connection of the kind that the service has."""
     url = urlsplit(server.url)
     place = {"host": url.hostname, "port": str(url.port), "user": url.username, "dbname": url.path[1:]}
@@ -36,7 +36,7 @@ def door(server: Server) -> Iterator[PostgresDoor]:
 
 
 @pytest.mark.parametrize("case", QUESTIONS, ids=lambda case: case["statement"][:40])
-def test_a_question_holds_no_value_and_has_an_answer(door: PostgresDoor, case: dict[str, str]) -> None:
+def test_a_question_holds_no_value_and_has_an_answer(door: LibpqDoor, case: dict[str, str]) -> None:
     """It says what the statement says, and PostgreSQL plans it."""
     assert text_of(case["statement"]) == case["question"]
     plan = door.plan(template_of(case["statement"], "postgresql"))
@@ -44,9 +44,9 @@ def test_a_question_holds_no_value_and_has_an_answer(door: PostgresDoor, case: d
     assert plan.cost is not None
 
 
-def test_nothing_is_left_behind(door: PostgresDoor, server: Server) -> None:
+def test_nothing_is_left_behind(door: LibpqDoor, server: Server) -> None:
     """No prepared statement, no transaction, no row, neither after an answer nor after a refusal."""
-    connection: psycopg.Connection[object] = door._connection
+    connection: psycopg.Connection[object] = door.connection
     door.plan(template_of("INSERT INTO orders (id) VALUES (123456)", "postgresql"))
     for statement in ("SELECT nothing FROM users", "SELECT email + 1 FROM users"):
         with pytest.raises(NoPlanError) as caught:

@@ -59,21 +59,29 @@ def execute(client: str, sql: str, params: Any) -> None:
                 cursor.execute(sql, params)
 
 
-def asynchronous(sql: str) -> None:
-    """Send one statement through an asynchronous engine."""
+def asynchronous(client: str, sql: str) -> None:
+    """Send one statement through an asynchronous driver, or an engine upon it."""
     import asyncio
 
-    from sqlalchemy import text
-    from sqlalchemy.ext.asyncio import create_async_engine
+    async def send_by_driver() -> None:
+        import asyncpg
+
+        connection = await asyncpg.connect(URL)
+        await connection.fetch(sql)
+        await asyncio.sleep(1)
+        await connection.close()
 
     async def send() -> None:
-        engine = create_async_engine(URL.replace("postgresql://", "postgresql+psycopg://"))
+        from sqlalchemy import text
+        from sqlalchemy.ext.asyncio import create_async_engine
+
+        engine = create_async_engine(URL.replace("postgresql://", f"postgresql+{client}://"))
         async with engine.connect() as connection:
             await connection.execute(text(sql))
             await asyncio.sleep(1)
         await engine.dispose()
 
-    asyncio.run(send())
+    asyncio.run(send_by_driver() if client == "asyncpg alone" else send())
 
 
 def is_exhausted(client: str) -> bool:
@@ -103,7 +111,7 @@ def obey(command: dict[str, Any]) -> Any:
     if "forked" in command:
         return forked(command["forked"])
     if "asynchronous" in command:
-        return asynchronous(command["asynchronous"])
+        return asynchronous(command["asynchronous"], command["sql"])
     if "exhausted" in command:
         return is_exhausted(command["exhausted"])
     if "threads" in command:
