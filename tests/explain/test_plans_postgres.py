@@ -178,7 +178,7 @@ def test_what_can_be_explained_is(server: Server, sql: str, missing: str) -> Non
     with Console(server.url) as console:
         console.send("psycopg2", "CREATE TEMPORARY TABLE basket (id int)")
         console.send("psycopg2", sql)
-        (event,) = console.wait_for("")[-1:]
+        _, event = console.wait_for("", count=2)
     assert labels(event).get("dbmon.query.plan.missing", "") == missing
 
 
