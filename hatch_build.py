@@ -12,7 +12,7 @@ DATA = {"collector-config": "otel_dbmon/collector-config", "examples/shop": "ote
 #: Only what people wrote: never a database or a cache that a run left behind.
 SUFFIXES = {
     "collector-config": {".conf", ".dockerfile", ".env", ".json", ".md", ".sh", ".sql", ".tmpl", ".yaml", ".yml"},
-    "examples/shop": {".html", ".md", ".py"},
+    "examples/shop": {".html", ".md", ".py", ".txt"},
 }
 
 

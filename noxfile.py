@@ -17,7 +17,7 @@ CLEAN_INSTALL = "tests/packaging/test_clean_install.py"
 #: `make stack-test` runs it.
 STACK = "tests/stack"
 #: Databases and fork servers take minutes to start and stop; two environments of `make test` do that, not all.
-SERVERS = ("tests/postgres", "tests/processes", "tests/sentry")
+SERVERS = ("tests/examples", "tests/postgres", "tests/processes", "tests/sentry")
 #: What runs beside services is no Python of theirs: one environment is enough.
 OPERATIONS = (
     "tests/advise",

@@ -21,6 +21,7 @@ PACKAGES = {
     "otel_dbmon_processors": ROOT / "processors" / "otel_dbmon_processors",
     "otel_dbmon_semconv": ROOT / "semconv" / "otel_dbmon_semconv",
 }
+EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.is_dir())
 #: Set where the tests run against a wheel: the folder of the wheel and the sdist that were built for it.
 DIST = os.environ.get("DBMON_TEST_DIST", "")
 #: Tests, caches and what runs leave behind.
@@ -98,7 +99,8 @@ def test_the_wheel_says_what_it_is(wheel: dict[str, bytes]) -> None:
 def test_the_sdist_is_what_a_wheel_is_built_from(sdist: set[str]) -> None:
     """Sources, build files and documents; nothing of the workshop."""
     assert {"pyproject.toml", "hatch_build.py", "README.md", "CHANGELOG.md", "LICENSE"} <= sdist
-    assert {"otel_dbmon/py.typed", "examples/shop/app.py"} <= sdist
+    examples = {f"examples/{path.name}/{name}" for path in EXAMPLES for name in ("README.md", "app.py")}
+    assert {"otel_dbmon/py.typed", *examples} <= sdist
     assert not [name for name in sdist if name.startswith(("tests/", "requirements/", "build/", ".ci"))]
 
 
