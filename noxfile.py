@@ -16,8 +16,10 @@ DIST = ROOT / "dist"
 CLEAN_INSTALL = "tests/packaging/test_clean_install.py"
 #: `make stack-test` runs it.
 STACK = "tests/stack"
-#: Databases and fork servers take minutes to start and stop; two environments of `make test` do that, not all.
-SERVERS = ("tests/examples", "tests/postgres", "tests/processes", "tests/sentry")
+#: Databases, fork servers and whole services take minutes to start and stop; one environment of `make test` does all of
+#: that, the one with the oldest OpenTelemetry most of it, the others nothing.
+SERVERS = ("tests/postgres", "tests/processes", "tests/sentry", "tests/explain")
+SERVICES = ("tests/examples", "tests/soak", "tests/otel_dbmon/test_demo_run.py")
 #: What runs beside services is no Python of theirs: one environment is enough.
 OPERATIONS = (
     "tests/advise",
@@ -25,6 +27,29 @@ OPERATIONS = (
     "tests/dashboards",
     "tests/deploy/test_postgresql.py",
     "tests/deploy/test_stack.py",
+)
+#: What reads text, counts and writes files, and what people run: the age of OpenTelemetry is nothing to them.
+AGELESS = (
+    "tests/deploy",
+    "tests/packaging",
+    "tests/semconv",
+    *(f"tests/otel_dbmon/test_{what}.py" for what in ("advise_sqlite", "advise_template", "cli_jsonlines", "querying")),
+    *(
+        f"tests/processors/test_{what}.py"
+        for what in (
+            "advice",
+            "analysis",
+            "classify",
+            "corpora",
+            "errors",
+            "freetext",
+            "lexer",
+            "messages",
+            "properties",
+            "sql_properties",
+            "urls",
+        )
+    ),
 )
 #: They measure how long a process takes to end, so nothing runs beside them, nor is its coverage measured.
 ALONE = "tests/processes/test_shutdown.py"
@@ -121,7 +146,7 @@ def is_in_checkout(argument: str) -> bool:
 def tests(session: nox.Session) -> None:
     """Run the tests against the wheel; on one interpreter with servers and coverage."""
     if session.python != MAIN:
-        test_wheel(session, "test", *everything(session, *SERVERS, *OPERATIONS))
+        test_wheel(session, "test", *everything(session, *SERVERS, *SERVICES, *OPERATIONS))
     elif session.posargs:
         test_wheel(session, "test", *everything(session))
     else:
@@ -132,14 +157,14 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=[python for python in PYTHONS if python != MAIN], requires=["build"])
 def servers(session: nox.Session) -> None:
-    """Run the tests that start servers on the other interpreters, too (only when asked for)."""
-    test_wheel(session, "test", *SERVERS)
+    """Run the tests that start servers and services on the other interpreters, too (only when asked for)."""
+    test_wheel(session, "test", *SERVERS, *SERVICES)
 
 
 @nox.session(python=MAIN, requires=["build"])
 def floor(session: nox.Session) -> None:
-    """Run all tests of services, those with servers too, on the oldest OpenTelemetry that is supported."""
-    test_wheel(session, "floor", *everything(session, *OPERATIONS))
+    """Run what OpenTelemetry has a part in, with servers too, on the oldest one that is supported."""
+    test_wheel(session, "floor", *everything(session, *SERVICES, *OPERATIONS, *AGELESS))
     if not session.posargs:
         run_pytest(session, ALONE)
 
