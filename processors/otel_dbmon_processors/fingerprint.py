@@ -10,7 +10,6 @@ from hashlib import blake2b
 
 _QUOTES = frozenset('"`[')
 _QUOTED = re.compile(r'"[^"]*"|`[^`]*`|\[[^\[\]]*\]')
-_AT_QUOTED = re.compile(f"({_QUOTED.pattern})")
 _PARAMETER = re.compile(r"[:@$%](?<!\S.)(?:(?<=[:@])\w+|(?<=\$)\d+|(?<=%)(?:\(\w+\))?s)(?!\S)")
 _LIST = re.compile(r"\?(?: , \?(?! ::))+")
 # SQLAlchemy writes the type behind each parameter that goes to PostgreSQL: IN ($1::INTEGER, $2::INTEGER).
@@ -22,8 +21,10 @@ _ROWS = re.compile(r"(\( \?[^()]* \))(?: , \1)+")
 def fingerprint_of(words: list[str]) -> str:
     """The name of a statement's pattern, the same in every process and on every machine."""
     text = " ".join(words)
-    if ('"' in text or "`" in text or "[" in text) and _has_cased_names(text):
-        text = _lower_outside_quotes(text) if " [ " not in f" {text} " else " ".join(map(_lower, words))
+    cased = _cased_names(text) if '"' in text or "`" in text or "[" in text else ""
+    if cased and " [ " in f" {text} ":
+        # Brackets of arrays are no quotes.
+        text, cased = " ".join(map(_lower, words)), ""
     else:
         text = text.lower()
     if "$" in text or ":" in text or "@" in text or "%" in text:
@@ -34,21 +35,15 @@ def fingerprint_of(words: list[str]) -> str:
         text = _TYPED_LIST.sub(r"\1", text)
     if ") , (" in text:
         text = _ROWS.sub(r"\1", text)
-    return blake2b(text.rstrip("; ").encode("utf-8", "replace"), digest_size=8).hexdigest()
+    named = text.rstrip("; ") + cased
+    return blake2b(named.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
-def _has_cased_names(text: str) -> bool:
+def _cased_names(text: str) -> str:
+    """The quoted names of a text if their case makes a difference, as something to put behind it; else nothing."""
     # Every other part of a text is between quotes.
-    parts = text.replace("`", '"').replace("[", '"').replace("]", '"').split('"')
-    names = "".join(parts[1::2])
-    return names != names.lower()
-
-
-def _lower_outside_quotes(text: str) -> str:
-    parts = _AT_QUOTED.split(text)
-    # Every other part is a quoted name.
-    parts[::2] = map(str.lower, parts[::2])
-    return "".join(parts)
+    names = '"'.join(text.replace("`", '"').replace("[", '"').replace("]", '"').split('"')[1::2])
+    return "" if names == names.lower() else f"\0{names}"
 
 
 def _lower(word: str) -> str:
