@@ -14,7 +14,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(UPGRADE)
 COMPILE = $(LOCK) pyproject.toml --all-extras
 
-.PHONY: help demo test collector prometheus stack-test lint format bench soak audit audit-advice audit-alerts docs lock clean
+.PHONY: help demo test collector prometheus stack-test lint format bench soak audit audit-advice audit-alerts docs site lock clean
 
 help:  ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,7 @@ lint: $(READY)  ## Check style, types, import layers and everything that is gene
 	$(BIN)/lint-imports
 	$(BIN)/python semconv/generate.py --check
 	$(BIN)/python collector-config/grafana/generate.py --check
+	$(SITE) -b html . build/docs
 
 format: $(READY)  ## Put the code into shape.
 	$(BIN)/ruff check --fix .
@@ -78,6 +79,13 @@ audit-alerts: $(READY)  ## Let each part of the alert rules be wrong once; a cas
 docs: $(READY)  ## Write everything that is generated from semconv/registry.
 	$(BIN)/python semconv/generate.py
 	$(BIN)/python collector-config/grafana/generate.py
+
+# Warnings are errors, links that lead nowhere among them. linkcheck asks other sites, which not every network allows.
+SITE = $(BIN)/sphinx-build -q -n -W --keep-going -c docs -d build/doctrees
+site: $(READY)  ## Build the documentation into build/docs, with links checked (ARGS=--links asks other sites, too).
+	@$(SITE) -E -b html . build/docs
+	@$(if $(findstring --links,$(ARGS)),$(SITE) -b linkcheck . build/linkcheck)
+	@echo build/docs/index.html
 
 bench: $(READY)  ## Measure, and print ratios taken within one run.
 	@for benchmark in tests/benchmarks/bench_*.py; do \
