@@ -88,6 +88,9 @@ class Lexer:
         self._has_escape_strings = dialect.escape_strings
         self._has_tripled_quotes = dialect.tripled_quotes
         self._has_alternative_quotes = dialect.alternative_quotes is not Reading.NO
+        tripled = ("'''",) if dialect.tripled_quotes else ()
+        alternative = ("q'", "Q'") if self._has_alternative_quotes else ()
+        self._obscuring = ('"', "`", "$", "[", "\\", *tripled, *alternative)
         self._ascii = _Patterns(dialect, re.ASCII)
         self._unicode = _Patterns(dialect, re.UNICODE)
 
@@ -103,7 +106,8 @@ class Lexer:
             statement = _UNWANTED.sub(" ", statement)
         for start in self._comment_starts:
             if start in statement:
-                return self._strip_comments(statement + _END)
+                cut = self._cut_comment(statement)
+                return self._strip_comments(statement + _END) if cut is None else cut
         return statement
 
     def template(self, text: str) -> str:
@@ -175,6 +179,19 @@ class Lexer:
             or (self._has_double and bool(text.count('"') & 1))
             or (self._has_backslashes and "\\" in text)
         )
+
+    def _cut_comment(self, statement: str) -> str | None:
+        """The statement without its one block comment, as tracing tools add it; None if there may be more to it."""
+        before, _, rest = statement.partition("/*")
+        _, end, after = rest.partition("*/")
+        if not end or "/*" in rest or before[-1:] == "/" or before.count("'") & 1 or not before.isascii():
+            return None
+        # Where nothing but pairs of quotes stands before it, the comment is in no literal and no name.
+        if any(mark in before for mark in self._obscuring):
+            return None
+        if any(start in before or start in after for start in self._comment_starts[1:]):
+            return None
+        return f"{before} {after}" if after else before
 
     def _strip_comments(self, scanned: str) -> str:
         code = (self._ascii if scanned.isascii() else self._unicode).code
