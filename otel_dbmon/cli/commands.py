@@ -15,6 +15,7 @@ from otel_dbmon import __version__
 from otel_dbmon.cli.advise import advise
 from otel_dbmon.cli.deploy import deploy
 from otel_dbmon.cli.jsonlines import answer_stdin, as_fields
+from otel_dbmon.cli.report import report
 from otel_dbmon.cli.screen import grid, plain, show
 from otel_dbmon.cli.verify import verify
 from otel_dbmon.settings import load
@@ -166,4 +167,5 @@ def demo(serve: bool, duration: float, output: Path, port: int) -> int:
 
 commands.add_command(advise)
 commands.add_command(deploy)
+commands.add_command(report)
 commands.add_command(verify)
