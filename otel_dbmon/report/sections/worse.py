@@ -12,8 +12,8 @@ from otel_dbmon.report.sections.context import Context
 _MEANING = (
     "Query patterns whose mean duration grew beyond what chance does to it. Each window of the period is compared with "
     "the one a whole period earlier by Wilcoxon's signed-rank test, corrected for the number of patterns (Benjamini "
-    f"and Hochberg: q is the share of false alarms among those up to this one, at most {FALSE_DISCOVERIES:.0%}). Only a "
-    f"growth of at least {LEAST_GROWTH:.0%} is told. Extra time is what the calls would have saved at the speed of "
+    f"and Hochberg: q is the share of false alarms among those up to this one, at most {FALSE_DISCOVERIES:.0%}). Only "
+    f"a growth of at least {LEAST_GROWTH:.0%} is told. Extra time is what the calls would have saved at the speed of "
     "before."
 )
 
