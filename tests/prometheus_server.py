@@ -15,11 +15,17 @@ from programs import need
 _START_S = 30
 
 
-def backfill(openmetrics: str, folder: Path) -> None:
-    """Let a Prometheus that runs in this folder know what a page with times says."""
+def backfill(openmetrics: str, folder: Path, *options: str) -> None:
+    """Let a Prometheus that runs in this folder know what a page with times says.
+
+    Args:
+        openmetrics: The page.
+        folder: Where the Prometheus keeps its files.
+        options: More of promtool's command line.
+    """
     page = folder / "page"
     page.write_text(openmetrics)
-    command = [need("promtool"), "tsdb", "create-blocks-from", "openmetrics", page, folder / "data"]
+    command = [need("promtool"), "tsdb", "create-blocks-from", "openmetrics", *options, page, folder / "data"]
     subprocess.run(command, check=True, capture_output=True)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from otel_dbmon.querying.prometheus import Prometheus, Sample
 from otel_dbmon.report.capacity import forecast
 from otel_dbmon.report.model import (
+    ENOUGH_BEFORE,
     NOTHING_KNOWN,
     Amount,
     Changes,
@@ -28,8 +29,6 @@ from otel_dbmon.report.period import Period
 from otel_dbmon.report.questions import ERROR, PATTERN, POOL, SERVICE, STATEMENT, TABLE, Questions
 from otel_dbmon.report.regression import Windows, compare
 
-#: With less of the period before, its sums would be too low to be compared with.
-ENOUGH_BEFORE = 0.9
 _DAY_S = 86_400
 #: Pools are foretold from whole weeks of days, so that weekends weigh as much at the end as at the beginning.
 _FORETOLD_FROM_DAYS = 28

@@ -28,6 +28,8 @@ class Amount:
         return self.now / self.before - 1
 
 
+#: With less of the period before, its sums would be too low to be compared with.
+ENOUGH_BEFORE = 0.9
 #: Of something that nothing is known of in either period.
 NOTHING_KNOWN = Amount(None)
 
@@ -297,5 +299,5 @@ class Report:
 
     @property
     def has_before(self) -> bool:
-        """Whether anything is known of the period before."""
-        return self.covered_before > 0
+        """Whether so much is known of the period before that its sums can be compared with."""
+        return self.covered_before >= ENOUGH_BEFORE
