@@ -74,8 +74,8 @@ class Histogram:
 def two_days(until: float = END, since: float = END - 2 * DAY) -> str:
     """Three services over two days, and a pool that grows over four weeks.
 
-    ``shop`` has two processes, ``billing`` one that starts again twice, ``late`` comes six hours before the end, at once
-    with numbers. `HOSTILE` is a fourth one.
+    ``shop`` has two processes, ``billing`` one that starts again twice, ``late`` comes six hours before the end,
+    with numbers at once. `HOSTILE` is a fourth one.
 
     Args:
         until: When the last scrape was.
@@ -91,7 +91,9 @@ def two_days(until: float = END, since: float = END - 2 * DAY) -> str:
     _process(page, chance, moments, {"service": HOSTILE, "instance": "weird-1"}, 10, 0.002)
     _patterns(page, chance, moments)
     for process, shift in (("shop-1", 0.0), ("shop-2", 1.0)):
-        _pool(page, chance, {"service": "shop", "database": "shopdb", "pool": "main", "instance": process}, until, shift)
+        _pool(
+            page, chance, {"service": "shop", "database": "shopdb", "pool": "main", "instance": process}, until, shift
+        )
     _waits(page, moments)
     labels = {"service": "shop", "table": "orders", "instance": "advisor"}
     for at in moments[::4]:

@@ -92,7 +92,9 @@ def test_every_number_is_what_promql_answers(prometheus: Prometheus, report: Rep
 def test_charts_are_what_promql_answers(prometheus: Prometheus, report: Report) -> None:
     """Window by window."""
     query = "sum by (service) (increase(database_query_duration_seconds_count[1h])) / 3600"
-    (asked,) = (found for found in prometheus.range(query, END - DAY + 3600, END, 3600) if found.labels["service"] == "shop")
+    (asked,) = (
+        found for found in prometheus.range(query, END - DAY + 3600, END, 3600) if found.labels["service"] == "shop"
+    )
     (told,) = (curve for curve in report.load if curve.label == "shop")
     assert told.now == tuple(value for _, value in asked.points)
     assert len(told.now) == len(told.before) == 24
@@ -165,7 +167,8 @@ def test_half_a_period_before_is_not_compared_with(prometheus: Prometheus) -> No
 def test_an_empty_prometheus_gives_an_empty_report(prometheus: Prometheus) -> None:
     """A year ago there was nothing."""
     report = Gatherer(prometheus, Period(END - 365 * DAY, DAY)).gather()
-    assert not (report.services or report.patterns or report.pools or report.load or report.has_before)
+    assert (report.services, report.patterns, report.pools, report.load) == ((), (), (), ())
+    assert not report.has_before
 
 
 @pytest.mark.parametrize("services", [(), ("a",), ("a", 'b"\\.')])
@@ -175,6 +178,12 @@ def test_questions_hold_declared_names_only(services: tuple[str, ...]) -> None:
     by_service = [asked.statements, asked.seconds, asked.quantile, asked.mean, asked.per_second, asked.errors]
     questions = [question(SERVICE) for question in [*by_service, asked.slow, asked.n_plus_one]]
     questions += [asked.pattern_calls(), asked.pattern_seconds(), asked.pool_peak(), asked.pool_left()]
-    questions += [asked.pool_limit(), asked.pool_active(), asked.pool_wait(), asked.pool_timeouts(), asked.suggestions()]
+    questions += [
+        asked.pool_limit(),
+        asked.pool_active(),
+        asked.pool_wait(),
+        asked.pool_timeouts(),
+        asked.suggestions(),
+    ]
     for question in questions:
         assert "service" in labels_left(question, declared())
