@@ -16,8 +16,8 @@ def mean_test(differences: Sequence[float], likeness: float) -> float:
     """The two-sided p-value of Student's t test, with as many witnesses as there are independent ones.
 
     Neighbours that are alike tell one thing twice: of n differences whose neighbours correlate by r, only
-    n (1 - r) / (1 + r) count. (F. W. Zwiers and H. von Storch, "Taking serial correlation into account in tests of the mean", Journal of
-    Climate 8, 1995.)
+    n (1 - r) / (1 + r) count. (F. W. Zwiers and H. von Storch, "Taking serial correlation into account in tests of the
+    mean", Journal of Climate 8, 1995.)
 
     Args:
         differences: In order of time; at least three.
