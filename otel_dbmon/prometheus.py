@@ -7,6 +7,7 @@ into Prometheus families is the exporter's ``PrometheusMetricReader``, and the t
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import re
 import threading
@@ -35,6 +36,7 @@ from prometheus_client import CollectorRegistry, generate_latest, make_wsgi_app
 
 from otel_dbmon.fork import run_in_forked_children
 from otel_dbmon.listener import Address, Listener, listen
+from otel_dbmon.live import LivePages
 from otel_dbmon_processors.guard import Guard
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ _LAST_PORT = 65535
 # celery gives log handlers new locks in a fresh child; a line that is being logged then ends in a RuntimeError.
 _CHILD_SETTLES_S = 0.5
 _PLAIN = [("Content-Type", "text/plain; charset=utf-8")]
+_JSON = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
 _NOT_IN_A_NAME = re.compile("[^a-zA-Z0-9:]")
 
 _Answer = tuple[str, "list[tuple[str, str]]", bytes]
@@ -65,10 +68,18 @@ class PrometheusEndpoint:
         port: The wished port (``OTEL_EXPORTER_PROMETHEUS_PORT``); 0 for any free one.
         fallback_ports: How many of the ports after it are tried (``OTEL_DBMON_PROMETHEUS_FALLBACK_PORTS``).
         guard: Counts failures, and metrics that Prometheus cannot be shown; a new one if not given.
+        live: Pages for a person, served beside the metrics.
+        live_everywhere: Whether these are served from addresses that others may reach (``OTEL_DBMON_LIVE=always``).
     """
 
     def __init__(
-        self, host: str = "localhost", port: int = 9464, fallback_ports: int = 32, guard: Guard | None = None
+        self,
+        host: str = "localhost",
+        port: int = 9464,
+        fallback_ports: int = 32,
+        guard: Guard | None = None,
+        live: LivePages | None = None,
+        live_everywhere: bool = False,
     ) -> None:
         self._host = host
         self._wished = port
@@ -77,6 +88,8 @@ class PrometheusEndpoint:
         self._registry = CollectorRegistry()
         self._reader = _Reader(self._registry, self._guard, self.shutdown)
         self._page = _Page(self._registry, self._reader, self._guard)
+        self._live = live
+        self._live_everywhere = live_everywhere
         self._address: Address | None = None
         self._listener: Listener | None = None
         self._started = False
@@ -84,9 +97,18 @@ class PrometheusEndpoint:
         run_in_forked_children(self._start_again_in_child)
 
     @classmethod
-    def from_environment(cls, settings: Settings, guard: Guard | None = None) -> PrometheusEndpoint:
+    def from_environment(
+        cls, settings: Settings, guard: Guard | None = None, live: LivePages | None = None
+    ) -> PrometheusEndpoint:
         """The endpoint that the settings ask for."""
-        return cls(settings.prometheus_host, settings.prometheus_port, settings.prometheus_fallback_ports, guard)
+        return cls(
+            settings.prometheus_host,
+            settings.prometheus_port,
+            settings.prometheus_fallback_ports,
+            guard,
+            live,
+            settings.live == "always",
+        )
 
     @property
     def reader(self) -> MetricReader:
@@ -120,6 +142,9 @@ class PrometheusEndpoint:
     def _listen(self) -> None:
         try:
             self._address = self._address or Address(self._host)
+            if self._live_everywhere or ipaddress.ip_address(self._address.host.partition("%")[0]).is_loopback:
+                self._page.live = self._live
+            self._page.for_anybody = self._live_everywhere
             self._listener = listen(self._address, self._ports, self._page)
         except OSError:
             self._listener = None
@@ -243,6 +268,8 @@ class _Page:
         self._app = make_wsgi_app(registry)
         self._reader = reader
         self._guard = guard
+        self.live: LivePages | None = None
+        self.for_anybody = False
         self.reset()
 
     def reset(self) -> None:
@@ -257,7 +284,7 @@ class _Page:
 
     def _answer(self, environ: WSGIEnvironment) -> _Answer:
         if environ["PATH_INFO"] not in _PATHS:
-            return "404 Not Found", _PLAIN, b"The metrics are at /metrics\n"
+            return self._live_page(environ)
         if environ["REQUEST_METHOD"] == "HEAD":
             environ = {**environ, "REQUEST_METHOD": "GET"}
         # The exporter's collector keeps what it got between its two steps: a second scrape would get half of the first.
@@ -271,6 +298,16 @@ class _Page:
             return "500 Internal Server Error", _PLAIN, b"The metrics cannot be collected\n"
         finally:
             self._scrape.release()
+
+    def _live_page(self, environ: WSGIEnvironment) -> _Answer:
+        page = None
+        try:
+            if self.live is not None and (self.for_anybody or _is_local(environ.get("HTTP_HOST", ""))):
+                page = self.live.page(environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
+        except Exception as error:  # noqa: BLE001 - as above
+            self._guard.failed("live", error)
+            return "500 Internal Server Error", _PLAIN, b"The page cannot be made\n"
+        return ("404 Not Found", _PLAIN, b"The metrics are at /metrics\n") if page is None else ("200 OK", _JSON, page)
 
     def _rendered(self, environ: WSGIEnvironment) -> _Answer:
         try:
@@ -290,3 +327,16 @@ class _Page:
 
         body = b"".join(self._app(environ, start_response))
         return (*started[0], body)
+
+
+def _is_local(host: str) -> bool:
+    """Whether a request asks for this machine by a name that is its own: a web page elsewhere cannot make one such.
+
+    Args:
+        host: The header ``Host``. A stranger's name may be made to resolve to the loopback address.
+    """
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    try:
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from otel_dbmon.ending import Ending
 from otel_dbmon.events import FindingEvents
 from otel_dbmon.export import MetricExport
+from otel_dbmon.live import LivePages
 from otel_dbmon.logs import SafeLogRecords
 from otel_dbmon.pools import Pools
 from otel_dbmon.prometheus import PrometheusEndpoint
@@ -48,7 +49,7 @@ class Runtime:
         self.log_processor = SafeLogRecords(self.guard)
         self.pools = Pools(self.pipeline.config, self.guard, settings.pools)
         self.export = MetricExport(self.pipeline.aggregator, self.guard, [self.pools] if settings.pools else [])
-        self.endpoint = PrometheusEndpoint.from_environment(settings, self.guard) if settings.prometheus else None
+        self.endpoint = self._endpoint() if settings.prometheus else None
         self.ending = Ending(settings.shutdown_timeout / 1000, self._has_counted, self.guard)
         self.explainer = self._explainer()
         self.ending.install()
@@ -63,6 +64,10 @@ class Runtime:
         explainer = Explainer(self.pipeline, self.settings.explain_interval / 1000)
         self.ending.watch_holding(explainer)
         return explainer
+
+    def _endpoint(self) -> PrometheusEndpoint:
+        live = None if self.settings.live == "never" else LivePages(self.pipeline, self.settings.query_text)
+        return PrometheusEndpoint.from_environment(self.settings, self.guard, live)
 
     def _has_counted(self) -> bool:
         return any(family.points for family in self.pipeline.aggregator.collect() if family.metric.kind == "histogram")

@@ -17,6 +17,7 @@ from otel_dbmon.cli.deploy import deploy
 from otel_dbmon.cli.jsonlines import answer_stdin, as_fields
 from otel_dbmon.cli.report import report
 from otel_dbmon.cli.screen import grid, plain, show
+from otel_dbmon.cli.top import top
 from otel_dbmon.cli.verify import verify
 from otel_dbmon.settings import load
 from otel_dbmon_processors.analysis import analyze as analyze_statement
@@ -168,4 +169,5 @@ def demo(serve: bool, duration: float, output: Path, port: int) -> int:
 commands.add_command(advise)
 commands.add_command(deploy)
 commands.add_command(report)
+commands.add_command(top)
 commands.add_command(verify)

@@ -20,6 +20,7 @@ from otel_dbmon_processors.book import Analyzed, Book, Key, Tally
 from otel_dbmon_processors.config import Config
 from otel_dbmon_processors.guard import Guard
 from otel_dbmon_processors.observation import Observation
+from otel_dbmon_processors.patterns import PatternFigures
 from otel_dbmon_processors.points import NANOSECONDS, Family
 
 # A miss empties this many evicted tallies: more than the one it adds, few enough for nobody to notice.
@@ -139,6 +140,19 @@ class Aggregator:
     def collect(self) -> Iterator[Family]:
         """All families as they are when they are reached. Several threads may collect while others record."""
         book, lock = self._book, self._lock
+        self._enter_all()
+        # One family at a time, too: at the cap, the points of all of them are worth megabytes.
+        yield from book.families(lock, self._clock_ns())
+
+    def patterns(self) -> tuple[PatternFigures, list[PatternFigures]]:
+        """What was counted of all query patterns together, and of each that has a series, as it is now."""
+        self._enter_all()
+        with self._lock:
+            return self._book.patterns()
+
+    def _enter_all(self) -> None:
+        """Empty all tallies into the book."""
+        book, lock = self._book, self._lock
         with lock:
             self._tally_pending()
             tallies = (*self._young.values(), *self._old.values())
@@ -149,8 +163,6 @@ class Aggregator:
         while self._evicted:
             with lock:
                 self._empty_evicted(1)
-        # One family at a time, too: at the cap, the points of all of them are worth megabytes.
-        yield from book.families(lock, self._clock_ns())
 
     def _tally(self, key: Key, start_ns: int) -> Tally:
         """The tally of an origin that is not among the young ones: from the older generation, or a new one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
@@ -184,6 +185,12 @@ class _Room:
             self._seen.add(mark)
         return found
 
+    def remembered(self) -> Iterator[Analysis]:
+        """Everything that is remembered, some of it more than once."""
+        for memory in (self._templates, self.statements):
+            # Copied at one go, while other threads go on remembering.
+            yield from (*memory.young.values(), *memory.old.values())
+
     def _by_template(self, statement: str) -> Analysis:
         analyst = self._analyst
         text = analyst.without_comments(statement)
@@ -252,6 +259,17 @@ class Analyzer:
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach the service
             self._guard.failed("analysis", error)
             return FAILED
+
+    def find(self, fingerprint: str) -> tuple[Analysis, str] | None:
+        """What is remembered of a pattern, and whose SQL it is (a dialect's name); None if that is forgotten.
+
+        Goes through all that is remembered: for a person who asks, not for a statement.
+        """
+        for dialect, room in tuple(self._rooms_of_dialects.items()):
+            for analysis in room.remembered():
+                if analysis.fingerprint == fingerprint:
+                    return analysis, dialect.name
+        return None
 
     def _room(self, system: str) -> _Room:
         dialect = dialect_for(system)

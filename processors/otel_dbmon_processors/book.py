@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from otel_dbmon_processors.config import Config
 from otel_dbmon_processors.guard import Guard
 from otel_dbmon_processors.observation import Origin
-from otel_dbmon_processors.patterns import PatternTable
+from otel_dbmon_processors.patterns import PatternFigures, PatternTable
 from otel_dbmon_processors.points import Family, NumberPoint
 from otel_dbmon_processors.series import Counter, Histogram, Labels, SeriesTable
 from otel_dbmon_semconv import attributes, metrics
@@ -133,7 +133,10 @@ class Book:
             self._guard.drop("series", tally.slow * sum(counter.overflow for counter in sinks.slow))
         if self._config.database_metrics and self._config.top_queries:
             analysis = tally.key[0]
-            self._patterns.add(analysis.fingerprint, analysis.summary, calls, tally.sum, tally.start_ns)
+            errors = calls if len(tally.key) > 2 else 0
+            self._patterns.add(
+                analysis.fingerprint, analysis.summary, calls, tally.sum, tally.start_ns, tally.counts, errors
+            )
         tally.clear()
 
     def count_n_plus_one(self, table: str, now_ns: int) -> None:
@@ -156,6 +159,10 @@ class Book:
         counter.value += 1
         if counter.overflow:
             self._guard.drop("series")
+
+    def patterns(self) -> tuple[PatternFigures, list[PatternFigures]]:
+        """What was counted of all query patterns together, and of each that has a series."""
+        return self._patterns.figures()
 
     def _sinks(
         self,

@@ -12,6 +12,8 @@ its slot, and everything else is the difference to the total, which the host exp
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from otel_dbmon_processors.guard import Guard
 from otel_dbmon_processors.points import NANOSECONDS, Attributes, Family
@@ -25,14 +27,38 @@ _ADVANTAGE = 2
 _CANDIDATES_PER_SLOT = 8
 
 
-class _Slot:
-    """The two counters of a pattern that has a series."""
+class PatternFigures(NamedTuple):
+    """What was counted of one pattern since it got its series; more than its series tell.
 
-    __slots__ = ("calls", "time")
+    Attributes:
+        fingerprint: The pattern's name.
+        summary: Operations and targets.
+        start_ns: When counting began, nanoseconds since the epoch; another one means that it began anew.
+        calls: How many there were.
+        time_ns: How long they took together.
+        errors: How many of them failed.
+        buckets: How many there were in each bucket of the duration histograms.
+    """
+
+    fingerprint: str
+    summary: str
+    start_ns: int
+    calls: int
+    time_ns: int
+    errors: int
+    buckets: tuple[int, ...]
+
+
+class _Slot:
+    """The two counters of a pattern that has a series, and what else is known of its calls."""
+
+    __slots__ = ("buckets", "calls", "errors", "time")
 
     def __init__(self, start_ns: int) -> None:
         self.calls = Counter(start_ns)
         self.time = Counter(start_ns)
+        self.errors = 0
+        self.buckets: Sequence[int] = ()
 
 
 class _Pattern:
@@ -77,7 +103,16 @@ class PatternTable:
         self._aged_at_ns = start_ns
         self._all = _Slot(start_ns)
 
-    def add(self, fingerprint: str, summary: str, calls: int, time_ns: int, start_ns: int) -> None:
+    def add(
+        self,
+        fingerprint: str,
+        summary: str,
+        calls: int,
+        time_ns: int,
+        start_ns: int,
+        buckets: Sequence[int] = (),
+        errors: int = 0,
+    ) -> None:
         """Count calls of a pattern that took this long together; the first of them not before ``start_ns``."""
         self._all.calls.value += calls
         self._all.time.value += time_ns
@@ -90,6 +125,27 @@ class PatternTable:
         if pattern.slot is not None:
             pattern.slot.calls.value += calls
             pattern.slot.time.value += time_ns
+            pattern.slot.errors += errors
+            known = pattern.slot.buckets
+            pattern.slot.buckets = [a + b for a, b in zip(known, buckets, strict=True)] if known else [*buckets]
+
+    def figures(self) -> tuple[PatternFigures, list[PatternFigures]]:
+        """All patterns together, and those that hold a slot one by one."""
+        held = [
+            PatternFigures(
+                pattern.fingerprint,
+                pattern.summary,
+                slot.calls.start_ns,
+                slot.calls.value,
+                slot.time.value,
+                slot.errors,
+                tuple(slot.buckets),
+            )
+            for pattern in self._holders.values()
+            if (slot := pattern.slot) is not None
+        ]
+        total = self._all
+        return PatternFigures("", "", total.calls.start_ns, total.calls.value, total.time.value, 0, ()), held
 
     def collect(self, now_ns: int) -> list[Family]:
         """The families of the patterns that hold a slot, after those that earned one got it."""

@@ -140,6 +140,14 @@ Has to be an integer from 0 to 1000. Default: 32.
 Example: ``OTEL_DBMON_PROMETHEUS_FALLBACK_PORTS=0``, or ``opentelemetry-instrument --dbmon_prometheus_fallback_ports
 0``.
 """
+OTEL_DBMON_LIVE: Final = "OTEL_DBMON_LIVE"
+"""Whether the Prometheus endpoint also gives sanitized statements and findings, for `otel-dbmon top`. With `local`,
+only where the endpoint listens on a loopback address; with `always`, whoever reaches the port may ask.
+
+Has to be one of local, always, never. Default: local.
+
+Example: ``OTEL_DBMON_LIVE=never``, or ``opentelemetry-instrument --dbmon_live never``.
+"""
 OTEL_DBMON_SHUTDOWN_TIMEOUT: Final = "OTEL_DBMON_SHUTDOWN_TIMEOUT"
 """Most time that exporting what is left may take when a process ends. Enough for a collector nearby, raise it for one
 far away; 0 leaves the end to the SDK, which may take half a minute.

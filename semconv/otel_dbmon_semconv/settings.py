@@ -277,6 +277,23 @@ PROMETHEUS_PORT: Final = Setting(
     brief="The port of the Prometheus endpoint; 0 takes any free one.",
 )
 """The port of the Prometheus endpoint; 0 takes any free one."""
+LIVE: Final = Setting(
+    name="OTEL_DBMON_LIVE",
+    attribute="live",
+    type="enum",
+    default="local",
+    minimum=None,
+    maximum=None,
+    choices=(
+        "local",
+        "always",
+        "never",
+    ),
+    brief="Whether the Prometheus endpoint also gives sanitized statements and findings, for `otel-dbmon top`.",
+)
+"""Whether the Prometheus endpoint also gives sanitized statements and findings, for `otel-dbmon top`. With `local`,
+only where the endpoint listens on a loopback address; with `always`, whoever reaches the port may ask.
+"""
 SHUTDOWN_TIMEOUT: Final = Setting(
     name="OTEL_DBMON_SHUTDOWN_TIMEOUT",
     attribute="shutdown_timeout",
@@ -417,6 +434,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     PROMETHEUS_FALLBACK_PORTS,
     PROMETHEUS_HOST,
     PROMETHEUS_PORT,
+    LIVE,
     SHUTDOWN_TIMEOUT,
     SENTRY,
     SENTRY_VARIABLES,
@@ -439,6 +457,7 @@ class Values:
         "enabled",
         "explain",
         "explain_interval",
+        "live",
         "max_query_length",
         "max_series",
         "metric_families",
@@ -505,6 +524,8 @@ class Values:
     """The address the Prometheus endpoint listens on."""
     prometheus_port: int
     """The port of the Prometheus endpoint; 0 takes any free one."""
+    live: str
+    """Whether the Prometheus endpoint also gives sanitized statements and findings, for `otel-dbmon top`."""
     shutdown_timeout: float
     """Most time that exporting what is left may take when a process ends (milliseconds)."""
     sentry: bool
