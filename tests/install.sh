@@ -19,6 +19,7 @@ need prometheus-alertmanager /usr/bin/amtool
 need victoria-metrics /usr/bin/victoria-metrics
 need nodejs /usr/bin/node
 need npm /usr/bin/npm
+need tmux /usr/bin/tmux
 # HypoPG comes in a package for each version of PostgreSQL.
 hypopg() {
     for server in /usr/lib/postgresql/*; do

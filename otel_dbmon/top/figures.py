@@ -11,7 +11,7 @@ NOTHING = "-"
 
 
 def rate(value: float) -> str:
-    """A number per second: ``5,012``, ``29.4``, ``0.42``."""
+    """A number per second: ``5,012``, ``9.4``, ``0.42``."""
     if math.isnan(value):
         return NOTHING
     if value == 0:
@@ -20,7 +20,7 @@ def rate(value: float) -> str:
         return "<0.01"
     if value < 1:
         return f"{value:.2f}"
-    return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
+    return f"{value:.1f}" if value < 9.95 else f"{value:,.0f}"
 
 
 def duration(seconds: float) -> str:

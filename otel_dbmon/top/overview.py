@@ -29,7 +29,7 @@ def totals(reading: Reading, history: History, width: int) -> Text:
     line.append(f"  busy {figures.duration(all_.seconds)}/s")
     line.append(f"  p50 {figures.percentile(all_.p50, all_.finest)}  p95 {figures.percentile(all_.p95, all_.finest)}")
     failed = sum(all_.errors.values())
-    line.append(f"  errors {figures.rate(failed)}/s", "bold red" if failed else "")
+    line.append(f"  err {figures.rate(failed)}/s", "bold red" if failed else "")
     line.append(f"  slow {figures.rate(all_.slow)}/s", "red" if all_.slow else "")
     line.append(f"  n+1 {figures.rate(all_.n_plus_one)}/s", "yellow" if all_.n_plus_one else "")
     line.append(_kinds_of_errors(all_))

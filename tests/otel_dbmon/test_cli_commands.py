@@ -65,7 +65,7 @@ def test_version(option: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert code == 2
 
 
-@pytest.mark.parametrize("command", ["advise", "analyze", "settings", "demo", "deploy", "verify"])
+@pytest.mark.parametrize("command", ["advise", "analyze", "settings", "demo", "deploy", "top", "verify"])
 def test_help_comes_with_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each command says what it does and how it is called."""
     assert main([command, "--help"]) == 0

@@ -101,13 +101,9 @@ def test_the_memory_of_findings_is_bounded() -> None:
 def test_no_value_is_on_any_page() -> None:
     """Neither in text nor in findings or advice, whatever ran."""
     service = Service(slow_query_threshold_ns=1)
-    for statement in (
-        STATEMENT,
-        f"SELECT '{SECRET}' FROM dual",
-        f"broken '{SECRET}",
-        f"CREATE USER x PASSWORD '{SECRET}'",
-    ):
-        service.run(statement)
+    service.run()
+    for statement in ("SELECT '{}' FROM dual", "broken '{}", "CREATE USER x PASSWORD '{}'"):
+        service.run(statement.format(SECRET))
     patterns = service.ask(PATTERNS)["patterns"]
 
     pages = [service.ask(PATTERNS), *(service.ask(PATTERN, f"fingerprint={one['fingerprint']}") for one in patterns)]
