@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ ROOT = Path(__file__).parents[2]
 SHELLS = ("sh", "shell", "bash", "console")
 #: What else a block may say it is. One that is indented and says nothing is none of these.
 LANGUAGES = (*SHELLS, "json", "promql", "python", "sql", "text", "yaml")
+#: What a command begins with, where a block does not say that it is one.
+_COMMAND = re.compile(r"(?:\$ |[A-Z_]+=\S+ )*(?:otel-dbmon|opentelemetry-|pip|python|pytest|make|curl|docker|kubectl)")
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ def blocks() -> Iterator[Block]:
         for token in markdown.parse(page.read_text(encoding="utf-8")):
             if token.type in ("fence", "code_block"):
                 line = (token.map or [0])[0] + 1
-                yield Block(page.relative_to(ROOT).as_posix(), line, token.info.strip(), token.content)
+                language = token.info.strip() or ("sh" if _COMMAND.match(token.content) else "")
+                yield Block(page.relative_to(ROOT).as_posix(), line, language, token.content)
 
 
 def pages_with_commands() -> dict[str, list[str]]:

@@ -31,7 +31,7 @@ def _of(*languages: str) -> list[Any]:
 
 
 def test_every_block_says_what_it_is() -> None:
-    """None is indented: a command in such a one would be found by nobody."""
+    """Or is one of commands by the look of it: those in others would be found by nobody."""
     assert [str(block) for block in BLOCKS if block.language not in LANGUAGES] == []
 
 
