@@ -18,6 +18,7 @@ _WIDTH, _HEIGHT = 880, 300
 _LABELS = 6
 #: Characters of a name.
 _LONGEST = 40
+_LEGEND_COLUMNS, _LEGEND_ROW = 3, 18
 _FAINT = "var(--faint)"
 _COLOURS = tuple(f"var(--line-{number})" for number in range(1, 7))
 _FORMS = {"s": wording.seconds, "share": wording.share, "number": wording.count}
@@ -47,7 +48,6 @@ def _lines(chart: Chart) -> Any:
         show_dots=False,
         show_minor_x_labels=False,
         show_x_guides=False,
-        stroke_style={"width": 2},
         range=(0, _top(chart)),
     )
     drawn.x_labels = list(chart.moments)
@@ -79,8 +79,10 @@ def _options(chart: Chart) -> dict[str, Any]:
         "js": [],
         "width": _WIDTH,
         "margin": 8,
+        # pygal leaves room for the legend's first row only.
+        "margin_bottom": 8 + _LEGEND_ROW * ((len(chart.lines) - 1) // _LEGEND_COLUMNS),
         "legend_at_bottom": True,
-        "legend_at_bottom_columns": min(3, len(chart.lines)),
+        "legend_at_bottom_columns": min(_LEGEND_COLUMNS, len(chart.lines)),
         "show_legend": len(chart.lines) > 1 or chart.kind == "line",
         "truncate_legend": _LONGEST,
         "truncate_label": _LONGEST,
@@ -107,6 +109,8 @@ def _style(colours: list[str]) -> Style:
         guide_stroke_color="var(--grid)",
         major_guide_stroke_color="var(--grid)",
         opacity="1",
+        stroke_opacity="1",
+        stroke_width="2",
         transition="0s",
         colors=tuple(colours),
         font_family=font,

@@ -17,7 +17,8 @@ def section(context: Context) -> Section:
     report, whole = context.report, context.whole
     used = [each for each in report.tables if each.calls.now]
     total = sum(each.seconds.now or 0 for each in used)
-    named = [(each.table, each.seconds) for each in used if each.table]
+    is_one = len({each.service for each in used}) == 1
+    named = [(each.table if is_one else f"{each.service}: {each.table}", each.seconds) for each in used if each.table]
     return Section(
         "tables",
         "Top tables",

@@ -11,10 +11,11 @@ from otel_dbmon.report.sections.context import Context
 
 _MEANING = (
     "Query patterns whose mean duration grew beyond what chance does to it. Each window of the period is compared with "
-    "the one a whole period earlier by Wilcoxon's signed-rank test, corrected for the number of patterns (Benjamini "
-    f"and Hochberg: q is the share of false alarms among those up to this one, at most {FALSE_DISCOVERIES:.0%}). Only "
-    f"a growth of at least {LEAST_GROWTH:.0%} is told. Extra time is what the calls would have saved at the speed of "
-    "before."
+    "the one a whole period earlier: Student's t test on the logarithms of their ratios, where windows that are like "
+    "their neighbours count as one witness only. p is how probable such a difference is if nothing changed; q corrects "
+    "it for the number of patterns (Benjamini and Hochberg): it is the share of false alarms among all up to this one, "
+    f"at most {FALSE_DISCOVERIES:.0%}. Only a growth of at least {LEAST_GROWTH:.0%} is told, of the typical window and "
+    "of the mean of all calls. Extra time is what the calls would have saved at the speed of before."
 )
 
 
