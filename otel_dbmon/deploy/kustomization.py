@@ -38,6 +38,7 @@ _SECRETS = {
         "web/alertmanager.yml",
     ),
     "grafana": ("ca.pem", "grafana.pem", "grafana.key", "grafana.password", "operator.password"),
+    "report": ("ca.pem", "operator.pem", "operator.key", "operator.password"),
 }
 #: What a service's pod gets from the operator, which knows the name and not the hash.
 SERVICE_SECRET = "otel-dbmon-service"

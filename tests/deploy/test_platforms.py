@@ -21,6 +21,7 @@ from jsonschema import Draft7Validator
 from making import make
 from ruamel.yaml import YAML
 
+from otel_dbmon.cli.commands import commands
 from otel_dbmon.command import main
 
 #: What is checked against, and what is not in it.
@@ -140,6 +141,8 @@ def pods(kubernetes: Path) -> Iterator[tuple[str, Any]]:
     for _, found in manifests(kubernetes):
         if found["kind"] in ("DaemonSet", "Deployment", "StatefulSet"):
             yield found["metadata"]["name"], found["spec"]["template"]["spec"]
+        elif found["kind"] == "CronJob":
+            yield found["metadata"]["name"], found["spec"]["jobTemplate"]["spec"]["template"]["spec"]
 
 
 def test_pods_are_restricted(kubernetes: Path) -> None:
@@ -155,7 +158,23 @@ def test_pods_are_restricted(kubernetes: Path) -> None:
             assert (security["allowPrivilegeEscalation"], security["readOnlyRootFilesystem"]) == (False, True), name
             assert security["capabilities"] == {"drop": ["ALL"]}, name
             assert {"cpu", "memory"} <= set(container["resources"]["limits"]), name
-    assert seen == {"agent", "gateway", "prometheus", "alertmanager", "grafana"}
+    assert seen == {"agent", "gateway", "prometheus", "alertmanager", "grafana", "report"}
+
+
+def test_the_report_is_a_command_that_there_is(kubernetes: Path) -> None:
+    """It waits until somebody lets it; its arguments are the command's own, and it finds the operator's secrets."""
+    (job,) = (found for _, found in manifests(kubernetes) if found["kind"] == "CronJob")
+    assert job["spec"]["suspend"] is True
+    (container,) = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    name, *arguments = container["args"]
+    secrets = kubernetes / "secrets"
+    context = commands.commands[name].make_context(
+        name, [text.replace("/run/secrets", str(secrets)) for text in arguments]
+    )
+    assert context.params["length"] == 86_400
+    held = read(kubernetes / "kustomization.yaml")[0]["secretGenerator"]
+    (files,) = (entry["files"] for entry in held if entry["name"] == "report")
+    assert {Path(file).name for file in files} == {"ca.pem", "operator.pem", "operator.key", "operator.password"}
 
 
 def test_everything_is_denied_unless_it_is_allowed(kubernetes: Path) -> None:

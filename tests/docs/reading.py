@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 #: Languages of a shell: every line is a command.
 SHELLS = ("sh", "shell", "bash", "console")
 #: What else a block may say it is. One that is indented and says nothing is none of these.
-LANGUAGES = (*SHELLS, "json", "promql", "python", "sql", "text", "yaml")
+LANGUAGES = (*SHELLS, "ini", "json", "promql", "python", "sql", "text", "yaml")
 #: What a command begins with, where a block does not say that it is one.
 _COMMAND = re.compile(r"(?:\$ |[A-Z_]+=\S+ )*(?:otel-dbmon|opentelemetry-|pip|python|pytest|make|curl|docker|kubectl)")
 
