@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "otel_dbmon")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "otel_dbmon"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from filling import two_days
 from prometheus_server import backfill, running

@@ -38,7 +38,7 @@ def test_each_option_in_the_table_is_one() -> None:
 
 
 def test_cron_and_systemd_have_what_they_need() -> None:
-    """Lines without a percent sign, which cron takes for the end; a timer, and a service whose program is named whole."""
+    """Lines without a percent sign, which ends a command there; a timer, and a service whose program is named whole."""
     assert len(CRON) == 2
     assert not any("%" in command for _, command in CRON)
     service, timer = (configparser.ConfigParser(interpolation=None, delimiters="=") for _ in UNITS)
