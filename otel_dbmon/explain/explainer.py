@@ -7,7 +7,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
@@ -16,7 +16,7 @@ from otel_dbmon.explain.asking import Door, NoPlanError
 from otel_dbmon.explain.memory import Memory
 from otel_dbmon.explain.reading import template_of
 from otel_dbmon.explain.sender import Address, address_of_sender
-from otel_dbmon.explain.template import TemplateError
+from otel_dbmon.explain.template import Template, TemplateError, dollar
 from otel_dbmon.explain.tree import change_of
 from otel_dbmon.fork import run_in_forked_children
 from otel_dbmon_processors.finding import PLAN_CHANGED, Finding
@@ -43,8 +43,8 @@ class _Question:
 
     key: object
     finding: Finding
-    statement: str
-    address: Address
+    statement: str = field(repr=False)
+    address: Address = field(repr=False)
     pending: PendingPlan
     timer: threading.Timer
 
@@ -162,11 +162,13 @@ class Explainer:
             self._answer(question)
 
     def _answer(self, question: _Question) -> None:
-        plan, missing = None, ""
+        plan, missing, text = None, "", ""
         try:
+            template = template_of(question.statement, _SYSTEMS[question.finding.origin.system])
+            text = template.text(dollar)
             # What we send is no statement of the application's.
             with suppress_instrumentation():
-                plan = self._plan(question)
+                plan = self._plan(question, template)
         except (TemplateError, NoPlanError) as error:
             missing = error.missing if isinstance(error, NoPlanError) else "not_plain"
             self._guard.drop("plans_missing")
@@ -175,14 +177,13 @@ class Explainer:
             self._guard.failed("explain", error)
             self._close()
         try:
-            self._tell(question, plan, missing)
+            self._tell(question, text, plan, missing)
         except Exception as error:  # noqa: BLE001 - see above
             self._guard.failed("explain", error)
         finally:
             self._waiting.pop(id(question), None)
 
-    def _plan(self, question: _Question) -> Plan:
-        template = template_of(question.statement, _SYSTEMS[question.finding.origin.system])
+    def _plan(self, question: _Question, template: Template) -> Plan:
         door = self._door_to(question.address)
         try:
             return door.plan(template)
@@ -212,11 +213,11 @@ class Explainer:
         if door is not None:
             door.close()
 
-    def _tell(self, question: _Question, plan: Plan | None, missing: str) -> None:
+    def _tell(self, question: _Question, text: str, plan: Plan | None, missing: str) -> None:
         before = None
         if plan is not None:
             with self._lock:
-                before = self._memory.answered(question.key, plan)
+                before = self._memory.answered(question.key, text, plan)
             self._pipeline.aggregator.count_plan(question.finding.analysis.table, has_changed=before is not None)
         question.timer.cancel()
         question.pending.settle(plan, missing)

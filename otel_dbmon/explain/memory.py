@@ -10,13 +10,15 @@ from otel_dbmon_processors.plan import PendingPlan, Plan
 
 _MAX_PATTERNS = 256
 _MOST_A_MINUTE = 30
+#: Statements of one pattern differ in what is no value of theirs: LIMIT 10, LIMIT 1000, the length of a list.
+_MAX_QUESTIONS = 4
 _MINUTE_S = 60.0
 
 
 class _Entry:
     __slots__ = ("asked_at", "pending", "seen")
 
-    def __init__(self, asked_at: float, pending: PendingPlan, seen: Plan | None) -> None:
+    def __init__(self, asked_at: float, pending: PendingPlan, seen: dict[int, Plan]) -> None:
         self.asked_at = asked_at
         self.pending = pending
         self.seen = seen
@@ -58,15 +60,28 @@ class Memory:
         if before is None and len(self._entries) >= _MAX_PATTERNS:
             del self._entries[next(iter(self._entries))]
             self._guard.drop("plans")
-        entry = self._entries[key] = _Entry(now, PendingPlan(), before.seen if before is not None else None)
+        entry = self._entries[key] = _Entry(now, PendingPlan(), before.seen if before is not None else {})
         return entry.pending
 
-    def answered(self, key: Hashable, plan: Plan) -> Plan | None:
-        """Keep a plan that has arrived; answers the one that it takes the place of, None if it is the same or first."""
+    def answered(self, key: Hashable, question: str, plan: Plan) -> Plan | None:
+        """Keep a plan that has arrived.
+
+        Args:
+            key: The pattern.
+            question: What was asked: plans of other questions are no other plans.
+            plan: The answer.
+
+        Returns:
+            The plan that it takes the place of; None if it is the same, or the first.
+        """
         entry = self._entries.get(key)
         if entry is None:
             return None
-        before, entry.seen = entry.seen, plan
+        asked = hash(question)
+        before = entry.seen.pop(asked, None)
+        if len(entry.seen) >= _MAX_QUESTIONS:
+            del entry.seen[next(iter(entry.seen))]
+        entry.seen[asked] = plan
         # What comes too late for its own findings is there for the next ones.
         entry.pending = PendingPlan.settled(plan)
         return before if before is not None and before.hash != plan.hash else None

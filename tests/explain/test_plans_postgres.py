@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from explaining import Console
 from launching import labels
+from proxy import Proxy
 from server import Server
 
 CLIENTS = ("sqlalchemy+psycopg", "sqlalchemy+psycopg2", "psycopg", "psycopg2")
@@ -161,6 +163,41 @@ def test_a_connection_that_is_lost_is_made_anew(server: Server) -> None:
         )
         assert console.plan("psycopg", "SELECT max(id) FROM users")["dbmon.query.plan.missing"] == "unreachable"
         assert "Seq Scan" in console.plan("psycopg", "SELECT min(id) FROM users")["dbmon.query.plan"]
+
+
+def test_a_database_that_does_not_answer_holds_nothing_up(server: Server) -> None:
+    """The statement's thread goes on at once, its event comes after two seconds, and the process ends in its time."""
+    with Proxy(urlsplit(server.url).port or 5432) as proxy:
+        url = f"postgresql://dbmon@127.0.0.1:{proxy.port}/postgres"
+        with Console(url) as console:
+            console.send("psycopg", "SET work_mem = '8MB'")
+            proxy.is_shut = True
+            assert console.send("psycopg", "SELECT count(*) FROM users") < 0.5
+            began = time.monotonic()
+            (event,) = console.wait_for("FROM users")
+            assert time.monotonic() - began < 4
+            assert labels(event)["dbmon.query.plan.missing"] in ("too_late", "unreachable")
+            console.send("psycopg", "SELECT max(id) FROM users")
+            began = time.monotonic()
+        assert time.monotonic() - began < 4
+        (event,) = console.events("max(id)")
+    assert labels(event)["dbmon.query.plan.missing"] in ("too_late", "unreachable")
+
+
+def test_many_patterns_are_asked_about_in_turn(server: Server) -> None:
+    """At most 30 a minute; of the others it is said, and they are counted."""
+    server.run("SELECT pg_stat_statements_reset()")
+    with Console(server.url) as console:
+        for number in range(40):
+            console.send("psycopg", f"SELECT id AS a{number} FROM users WHERE id = 5")
+            time.sleep(0.02)
+        events = [labels(event) for event in console.wait_for("AS a", count=40)]
+    plans = [event for event in events if "dbmon.query.plan" in event]
+    busy = [event for event in events if event.get("dbmon.query.plan.missing") == "busy"]
+    assert (len(plans), len(busy)) == (30, 10)
+    assert asked(server, EXPLAINED) == 30
+    dropped = {labels(point)["what"]: point.as_int for point in console.arrived.points("dbmon.dropped")}
+    assert dropped["explains"] == 10
 
 
 @pytest.mark.parametrize(
