@@ -11,6 +11,9 @@ from typing import Any
 from launching import Launched, labels
 
 APP = str(Path(__file__).parent / "apps" / "console.py")
+#: After so many seconds a pattern is asked for again.
+INTERVAL_S = 1.1
+_ATTEMPTS = 6
 SETTINGS = {
     "OTEL_DBMON_EXPLAIN": "slow",
     "OTEL_DBMON_EXPLAIN_INTERVAL": "1000",
@@ -49,7 +52,7 @@ class Console(Launched):
         found = [record for record in records(self.arrived.messages) if record.event_name == f"dbmon.{kind}"]
         return [record for record in found if containing in labels(record).get("db.query.text", "")]
 
-    def wait_for(self, containing: str, kind: str = "slow_query", count: int = 1, within_s: float = 15) -> list[Any]:
+    def wait_for(self, containing: str, kind: str = "slow_query", count: int = 1, within_s: float = 40) -> list[Any]:
         """These events, once there are so many."""
         deadline = time.monotonic() + within_s
         while len(found := self.events(containing, kind)) < count and time.monotonic() < deadline:
@@ -57,11 +60,17 @@ class Console(Launched):
         assert len(found) >= count, f"{len(found)} events about {containing}"
         return found
 
-    def plan(self, client: str, sql: str, params: Any = None, of: str = "") -> dict[str, Any]:
-        """Let it send a statement, and wait for what its event says."""
-        known = len(self.events(of or sql))
-        self.send(client, sql, params)
-        return labels(self.wait_for(of or sql, count=known + 1)[-1])
+    def plan(self, client: str, sql: str, params: Any = None, of: str | None = None) -> dict[str, Any]:
+        """Let it send a statement, and wait for what its event says; on a busy machine again, if it came too late."""
+        text = sql if of is None else of
+        for _ in range(_ATTEMPTS):
+            known = len(self.events(text))
+            self.send(client, sql, params)
+            said = labels(self.wait_for(text, count=known + 1)[-1])
+            if said.get("dbmon.query.plan.missing") != "too_late":
+                break
+            time.sleep(INTERVAL_S)
+        return said
 
 
 def records(messages: list[Any]) -> Iterator[Any]:

@@ -27,7 +27,19 @@ def posts(database: str) -> str:
     return database
 
 
-def about_posts(spotlight: Spotlight, kind: str, within_s: float = 15) -> list[Any]:
+def planned(console: Console, spotlight: Spotlight, client: str, sql: str, params: Any = None) -> Any:
+    """The event about a slow statement; again, where a busy machine left no time for its plan."""
+    for _ in range(6):
+        spotlight.clear()
+        console.send(client, sql, params)
+        (event,) = about_posts(spotlight, "slow_query")
+        if "plan" in event["contexts"]["database"]:
+            break
+        time.sleep(1.1)
+    return event
+
+
+def about_posts(spotlight: Spotlight, kind: str, within_s: float = 40) -> list[Any]:
     """The events of a kind about posts, once there is one."""
     deadline = time.monotonic() + within_s
     while True:
@@ -42,8 +54,7 @@ def test_the_event_holds_the_plan(spotlight: Spotlight, posts: str, judge: Any) 
     """With the statement's values gone, and Sentry's server keeps all of it."""
     sql = "SELECT id FROM posts WHERE author = %s AND state <> 'canarypasted' AND state <> %s"
     with Console(posts, {**SETTINGS, "SENTRY_DSN": spotlight.dsn}) as console:
-        console.send("psycopg", sql, (5, "canarybound"))
-        (event,) = about_posts(spotlight, "slow_query")
+        event = planned(console, spotlight, "psycopg", sql, (5, "canarybound"))
     plan = event["contexts"]["database"]["plan"]
     assert "posts_author_idx" in plan
     assert "Index Cond: (author = $1)" in plan
@@ -60,8 +71,7 @@ def test_a_plan_that_changed_is_an_event_of_its_own(spotlight: Spotlight, posts:
     """Grouped by itself, with both plans and what is another one."""
     sql = "SELECT max(state) FROM posts WHERE author = %s"
     with Console(posts, {**SETTINGS, "SENTRY_DSN": spotlight.dsn}) as console:
-        console.send("psycopg2", sql, (5,))
-        (before,) = about_posts(spotlight, "slow_query")
+        before = planned(console, spotlight, "psycopg2", sql, (5,))
         with psycopg.connect(posts, autocommit=True) as connection:
             connection.execute("DROP INDEX posts_author_idx")
         time.sleep(1.1)
@@ -84,8 +94,7 @@ def test_the_longest_plan_is_kept(spotlight: Spotlight, posts: str, judge: Any) 
     """Beside the longest statement that leaves: neither is cut by Sentry's server."""
     unions = " UNION ALL ".join(f"SELECT id, state FROM posts AS posts_{n} WHERE author = {n}" for n in range(150))
     with Console(posts, {**SETTINGS, "SENTRY_DSN": spotlight.dsn}) as console:
-        console.send("psycopg", unions)
-        (event,) = about_posts(spotlight, "slow_query")
+        event = planned(console, spotlight, "psycopg", unions)
     plan = event["contexts"]["database"]["plan"]
     assert 3000 < len(plan) <= 4000
     assert plan.endswith("\n...")

@@ -67,8 +67,9 @@ def asynchronous(client: str, sql: str) -> None:
         import asyncpg
 
         connection = await asyncpg.connect(URL)
-        await connection.fetch(sql)
-        await asyncio.sleep(1)
+        for _ in range(2):
+            await connection.fetch(sql)
+            await asyncio.sleep(1.2)
         await connection.close()
 
     async def send() -> None:
@@ -77,8 +78,9 @@ def asynchronous(client: str, sql: str) -> None:
 
         engine = create_async_engine(URL.replace("postgresql://", f"postgresql+{client}://"))
         async with engine.connect() as connection:
-            await connection.execute(text(sql))
-            await asyncio.sleep(1)
+            for _ in range(2):
+                await connection.execute(text(sql))
+                await asyncio.sleep(1.2)
         await engine.dispose()
 
     asyncio.run(send_by_driver() if client == "asyncpg alone" else send())
@@ -100,8 +102,9 @@ def forked(command: dict[str, Any]) -> str:
     child = os.fork()
     if child == 0:
         _connections.clear()
-        execute(command["client"], command["sql"], command.get("params"))
-        time.sleep(1)
+        for _ in range(2):
+            execute(command["client"], command["sql"], command.get("params"))
+            time.sleep(1.2)
         sys.exit()
     return str(os.waitpid(child, 0)[1])
 
