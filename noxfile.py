@@ -27,6 +27,7 @@ OPERATIONS = (
     "tests/dashboards",
     "tests/deploy/test_postgresql.py",
     "tests/deploy/test_stack.py",
+    "tests/report",
 )
 #: What reads text, counts and writes files, and what people run: the age of OpenTelemetry is nothing to them.
 AGELESS = (

@@ -150,7 +150,7 @@ Examples:
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("build/demo"),
     show_default=True,
-    help="Where spans.jsonl and metrics.prom go.",
+    help="Where report.html, spans.jsonl and metrics.prom go.",
 )
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="Where the shop listens; any free port if not given."

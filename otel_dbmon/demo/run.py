@@ -17,6 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from otel_dbmon.demo import screen
 from otel_dbmon.demo.figures import Figures
 from otel_dbmon.demo.otlp_json import to_json_line
+from otel_dbmon.demo.page import ADVICE, PAGE, write_page
 from otel_dbmon.demo.receiver import Receiver
 from otel_dbmon.demo.report import Canaries, Report
 from otel_dbmon.demo.scrape import Scrape, fetch
@@ -34,7 +35,8 @@ class Options:
     """What a person may choose.
 
     Attributes:
-        output: The folder for ``spans.jsonl``, ``sentry.jsonl``, ``metrics.prom``, the shop's database and its log.
+        output: The folder for ``report.html``, ``spans.jsonl``, ``sentry.jsonl``, ``metrics.prom`` and what the shop
+            keeps.
         duration_s: How long visitors come, in seconds.
         serve: Whether to stay up after the report.
         port: Where the shop listens; 0 takes any free port.
@@ -111,7 +113,7 @@ def _run(options: Options) -> int:
         report = Report(inbox.figures, scrape, inbox.canaries, tally)
         screen.show_report(report)
         screen.show_sentry(inbox.sentry_events)
-        screen.show_places(folder, port, metrics_port, options.serve)
+        screen.show_places(folder, port, metrics_port, options.serve, write_page(folder, inbox.figures))
         if options.serve:
             _wait_for_ctrl_c(service)
     if report.broken:
@@ -136,6 +138,8 @@ def _prepare(folder: Path) -> Path:
             "shop.db",
             "shop.db-wal",
             "shop.db-shm",
+            ADVICE,
+            PAGE,
         ):
             (folder / name).unlink(missing_ok=True)
     except OSError as error:

@@ -118,10 +118,22 @@ def _headline(event: Mapping[str, Any]) -> str:
     return str(event.get("message") or (f"{errors[-1]['type']}: {errors[-1].get('value', '')}" if errors else ""))
 
 
-def show_places(folder: Path, port: int, metrics_port: int, serving: bool) -> None:
-    """Say where to look next; addresses only while somebody answers there."""
+def show_places(folder: Path, port: int, metrics_port: int, serving: bool, page: Path | None = None) -> None:
+    """Say where to look next; addresses only while somebody answers there.
+
+    Args:
+        folder: Where everything is.
+        port: The shop's.
+        metrics_port: That of its Prometheus endpoint.
+        serving: Whether they still answer.
+        page: The report, if there is one.
+    """
     near = _seen_from_here(folder)
+    report: list[tuple[str, str | Text]] = (
+        [("The report", f"{near / page.name} (open it in a browser)")] if page else []
+    )
     rows: list[tuple[str, str | Text]] = [
+        *report,
         ("Spans", f"{near / 'spans.jsonl'} (OTLP JSON lines, as an exporter was handed them)"),
         ("Sentry", f"{near / 'sentry.jsonl'} (envelopes as they were sent; none where SENTRY_DSN names your own)"),
         ("Metrics", f"{near / 'metrics.prom'} (the last scrape)"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
 from xml.etree import ElementTree
 
@@ -11,6 +12,9 @@ from pygal.style import Style
 
 from otel_dbmon.report import wording
 from otel_dbmon.report.document import Chart
+
+# Its finder of map plug-ins is one that Python 3.10 and 3.11 warn of at every import, and 3.12 no longer asks.
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != pygal.__name__]
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _WIDTH, _HEIGHT = 880, 300
@@ -50,10 +54,10 @@ def _lines(chart: Chart) -> Any:
         show_x_guides=False,
         range=(0, _top(chart)),
     )
-    drawn.x_labels = list(chart.moments)
-    drawn.x_labels_major = list(chart.moments[:: max(1, len(chart.moments) // _LABELS)])
+    drawn.x_labels = [wording.visible(label) for label in chart.moments]
+    drawn.x_labels_major = drawn.x_labels[:: max(1, len(chart.moments) // _LABELS)]
     for line in chart.lines:
-        drawn.add(line.label, list(line.values), allow_interruptions=True)
+        drawn.add(wording.visible(line.label), list(line.values), allow_interruptions=True)
     return drawn
 
 
@@ -65,9 +69,9 @@ def _bars(chart: Chart) -> Any:
         show_y_guides=True,
         range=(0, _top(chart)),
     )
-    drawn.x_labels = list(reversed(chart.moments))
+    drawn.x_labels = [wording.visible(label) for label in reversed(chart.moments)]
     for line in chart.lines:
-        drawn.add(line.label, list(reversed(line.values)))
+        drawn.add(wording.visible(line.label), list(reversed(line.values)))
     return drawn
 
 
@@ -125,8 +129,9 @@ def _clean(root: ElementTree.Element, key: str) -> None:
     for parent in list(root.iter()):
         for child in list(parent):
             classes = child.get("class", "")
-            is_for_scripts = child.tag == f"{_SVG}script" or "tooltip-overlay" in classes or "text-overlay" in classes
-            if is_for_scripts or not isinstance(child.tag, str):
+            # Comments have a function for a tag.
+            is_comment = not isinstance(child.tag, str)
+            if is_comment or child.tag.endswith("script") or "tooltip-overlay" in classes or "text-overlay" in classes:
                 parent.remove(child)
         name = parent.get("id", "")
         if re.match(r"activate-", name):

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from otel_dbmon.report.charts import draw
 from otel_dbmon.report.document import Chart, Document
+from otel_dbmon.report.wording import visible
 
 
 def as_html(document: Document) -> str:
@@ -34,8 +35,3 @@ def _environment() -> Environment:
 def _drawn(chart: Chart, key: str) -> Markup:
     # pygal builds a tree of elements and serialises it, so whatever comes from outside is text in there.
     return Markup(draw(chart, key))
-
-
-def visible(text: str) -> str:
-    """Text without characters that a reader does not see, or that turn the direction of what follows."""
-    return "".join(letter if letter.isprintable() else " " if letter.isspace() else "�" for letter in text)

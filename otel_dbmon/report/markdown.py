@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from otel_dbmon.report.document import Cell, Document, Section, Table
-from otel_dbmon.report.html import visible
+from otel_dbmon.report.wording import visible
 
 _MARKS = {"worse": " ▲", "better": " ▼"}
 _is_special = re.compile(r"([\\`*_{}\[\]()#+!|<>~&])")

@@ -77,3 +77,8 @@ def change(amount: Amount, less_is_better: bool | None = True) -> Cell:
     if less_is_better is None or abs(grown) < _NOTED:
         return Cell(text)
     return Cell(text, "worse" if (grown > 0) == less_is_better else "better")
+
+
+def visible(text: str) -> str:
+    """Text without characters that a reader does not see, or that turn the direction of what follows."""
+    return "".join(letter if letter.isprintable() else " " if letter.isspace() else "�" for letter in text)

@@ -253,10 +253,12 @@ for package in ("otel_dbmon", "otel_dbmon_processors", "otel_dbmon_semconv"):
     root = pathlib.Path(importlib.import_module(package).__file__).parent
     for path in root.rglob("*.py"):
         parts = path.relative_to(root.parent).with_suffix("").parts
-        if not {"advise", "cli", "demo", "deploy", "top", "verify", "examples", "__main__", "__init__"} & set(parts):
+        ours = {"advise", "cli", "demo", "deploy", "report", "top", "verify", "examples", "__main__", "__init__"}
+        if not ours & set(parts):
             importlib.import_module(".".join(parts))
-libraries = {"click", "rich", "textual", "yaml", "sqlglot", "flask", "bcrypt", "jsonschema", "ruamel.yaml", "tomlkit"}
-rooms = {f"otel_dbmon.{room}" for room in ("advise", "cli", "demo", "deploy", "top", "verify")}
+libraries = {"click", "rich", "textual", "jinja2", "pygal", "yaml", "sqlglot", "flask", "bcrypt", "jsonschema"}
+libraries |= {"ruamel.yaml", "tomlkit"}
+rooms = {f"otel_dbmon.{room}" for room in ("advise", "cli", "demo", "deploy", "report", "top", "verify")}
 print(sorted((libraries | rooms) & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=Path.home())
