@@ -25,6 +25,7 @@ OPERATIONS = (
     "tests/advise",
     "tests/alerts",
     "tests/dashboards",
+    "tests/docs",
     "tests/deploy/test_postgresql.py",
     "tests/deploy/test_stack.py",
     "tests/report",
@@ -33,6 +34,7 @@ OPERATIONS = (
 AGELESS = (
     "tests/deploy",
     "tests/packaging",
+    "tests/report",
     "tests/semconv",
     *(f"tests/otel_dbmon/test_{what}.py" for what in ("advise_sqlite", "advise_template", "cli_jsonlines", "querying")),
     *(
