@@ -75,6 +75,17 @@ class Shell:
             assert time.monotonic() < deadline, f"{command}\n{output}\n{self._said()}"
             time.sleep(0.2)
 
+    def wait_until_said(self, text: str) -> None:
+        """Wait until a server has written this to its terminal.
+
+        Raises:
+            AssertionError: It did not.
+        """
+        deadline = time.monotonic() + PATIENCE_S
+        while text not in self._said():
+            assert time.monotonic() < deadline, f"{text} is not in\n{self._said()}"
+            time.sleep(0.2)
+
     def _translated(self, command: str) -> str:
         return re.sub(
             "|".join(rf"(?<!\d){re.escape(old)}(?!\d)" for old in sorted(self._addresses, key=len, reverse=True)),
