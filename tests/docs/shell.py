@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 PATIENCE_S = 30.0
@@ -51,11 +52,12 @@ class Shell:
         for server in self._servers:
             server.send_signal(signal.SIGINT)
         for server in self._servers:
-            try:
-                server.wait(20)
-            finally:
-                server.kill()
-                server.wait()
+            # How a process ends is looked at elsewhere; one that was still starting may not have heard.
+            with suppress(subprocess.TimeoutExpired):
+                server.wait(10)
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
 
     def run(self, command: str) -> None:
         """Run a command; one that asks a server that has just been started may need more than one try.
@@ -123,6 +125,7 @@ class Shell:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
         self._servers.append(server)
         port = int(self._addresses["9464"])
