@@ -39,10 +39,8 @@ def _subtitle(report: Report) -> str:
     if period is None:
         return f"One scrape, {whose}: everything since the service started"
     length = duration(period.length_s)
-    return (
-        f"{wording.moment(period.start)} to {wording.moment(period.end)} ({length}), {whose}; "
-        f"compared with the {length} before"
-    )
+    compared = f"; compared with the {length} before" if report.has_before else ""
+    return f"{wording.moment(period.start)} to {wording.moment(period.end)} ({length}), {whose}{compared}"
 
 
 def _notes(report: Report) -> Iterator[str]:

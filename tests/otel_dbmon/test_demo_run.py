@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from otel_dbmon.demo.traffic import CANARIES
+
 pytest.importorskip("flask", reason="the demo's extra is not installed")
 pytestmark = pytest.mark.slow
 
@@ -107,6 +109,17 @@ def test_the_last_scrape_is_left(done: subprocess.CompletedProcess[str], folder:
     page = (folder / "metrics.prom").read_text(encoding="utf-8")
     assert page.startswith("# HELP ")
     assert "database_query_duration_seconds_bucket{" in page
+
+
+def test_a_report_is_left(done: subprocess.CompletedProcess[str], folder: Path) -> None:
+    """With lines of code, an index and charts, and none of the values that were planted."""
+    pytest.importorskip("pygal", reason="the extra of the report is not installed")
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert f"{folder / 'report.html'} (open it in a browser)" in done.stdout
+    assert re.search(r"<td[^>]*>N\+1</td>.*<code>app\.py:\d+</code>", page)
+    assert "CREATE INDEX" in page
+    assert page.count("<svg") == 2
+    assert not [canary for canary in CANARIES if canary in page]
 
 
 def test_it_can_stay_up_until_ctrl_c(tmp_path: Path) -> None:

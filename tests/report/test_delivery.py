@@ -15,7 +15,9 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
 from launching import free_port
+from test_report_command import PAGE
 
+from otel_dbmon.command import main
 from otel_dbmon.deploy.credentials import create_secrets
 from otel_dbmon.report.delivery import DeliveryError, MailServer, compose, post, send, write
 
@@ -199,3 +201,31 @@ def test_a_webhook_that_is_away_is_named() -> None:
         post("http://user:pw@127.0.0.1:1/s3cret", {}, backoff_s=0.01)
     assert "s3cret" not in str(caught.value)
     assert "pw" not in str(caught.value)
+
+
+def test_the_command_mails_and_posts(
+    mail: tuple[MailServer, Mailbox],
+    webhook: tuple[str, type[Webhook]],
+    secrets: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With passwords and the webhook's address out of files; who gets it is said, the secret part is not."""
+    (server, mailbox), (url, handler) = mail, webhook
+    handler.answers.append(200)
+    for name, text in (("smtp.password", PASSWORD), ("webhook.url", url), ("metrics.prom", PAGE)):
+        (tmp_path / name).write_text(text + "\n")
+    to = ["--mail-to", "a@example.com", "--mail-from", "dbmon@example.com", "--smtp", f"localhost:{server.port}"]
+    to += ["--smtp-user", USER, "--smtp-password-file", str(tmp_path / "smtp.password")]
+    to += ["--smtp-security", server.security, "--smtp-ca", str(secrets / "ca.pem")]
+    to += ["--webhook-file", str(tmp_path / "webhook.url")]
+    assert main(["report", "--scrape", str(tmp_path / "metrics.prom"), *to]) == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "Mailed to a@example.com" in said.err
+    assert "s3cret" not in said.err
+    assert len(mailbox.kept) == 1
+    (message,) = handler.got
+    assert message["text"].startswith("Database report, One scrape, all services")
+    assert message["markdown"].startswith("# Database report")
+    assert message["report"]["services"][0]["statements"] == {"now": 100.0, "before": None}
