@@ -34,7 +34,6 @@ OPERATIONS = (
 AGELESS = (
     "tests/deploy",
     "tests/packaging",
-    "tests/report",
     "tests/semconv",
     *(f"tests/otel_dbmon/test_{what}.py" for what in ("advise_sqlite", "advise_template", "cli_jsonlines", "querying")),
     *(
