@@ -115,6 +115,9 @@ class Top(App[None]):
     def on_top_answered(self, message: Answered) -> None:
         """Show what the source says."""
         answer = message.answer
+        if not self.screen_stack:
+            # Somebody quits.
+            return
         screen = self.screen
         if answer.query is not None:
             if isinstance(screen, Detail) and screen.about.key == answer.query.key:

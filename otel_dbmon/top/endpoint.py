@@ -44,9 +44,9 @@ _NO_TEXTS = "this endpoint gives no statements: OTEL_DBMON_LIVE is never, or it 
 
 
 class _State(NamedTuple):
-    """What one process said."""
+    """What one process said: on its page of metrics and on that of patterns, which are read one after the other."""
 
-    counters: Counters
+    counters: tuple[Counters, ...]
     gauges: Mapping[Key, float]
     is_live: bool
 
@@ -98,10 +98,11 @@ class Endpoints:
         for address, state in after.items():
             # A process that is seen for the first time: its counters say nothing about now.
             earlier = before[address].counters if address in before else state.counters
-            passed = state.counters.at - earlier.at
-            grown = rates.increases(earlier, state.counters)
-            parts.append({key: value / passed if passed > 0 else 0.0 for key, value in grown.items()})
-            period = max(period, passed)
+            for old, new in zip(earlier, state.counters, strict=False):
+                passed = new.at - old.at
+                grown = rates.increases(old, new)
+                parts.append({key: value / passed if passed > 0 else 0.0 for key, value in grown.items()})
+                period = max(period, passed)
         notes = [] if all(state.is_live for state in after.values()) else [_NO_TEXTS]
         return rates.reading(
             time.time(),
@@ -116,6 +117,7 @@ class Endpoints:
         page = self._client.get(f"{address}/metrics").text
         at = self._clock()
         live = self._live(address)
+        live_at = self._clock()
         wanted = _ALWAYS if live is not None else (*_ALWAYS, *_WITHOUT_PAGE)
         lines = [line for line in page.splitlines() if line.startswith(wanted)]
         if not lines:
@@ -136,9 +138,10 @@ class Endpoints:
             else:
                 for key in _keys(sample, service):
                     values[key, ""] += sample.value
+        counters = [Counters(at, values)]
         if live is not None:
-            values.update(_of_page(live, service))
-        return _State(Counters(at, values), gauges, live is not None)
+            counters.append(Counters(live_at, _of_page(live, service)))
+        return _State(tuple(counters), gauges, live is not None)
 
     def _live(self, address: str) -> Any:
         """The page of patterns, None where there is none; new findings on it are remembered."""

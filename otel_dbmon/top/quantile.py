@@ -35,5 +35,6 @@ def quantile(q: float, buckets: Mapping[float, float]) -> float:
     start, before = (0.0, 0.0) if index == 0 else (bounds[index - 1], counts[index - 1])
     within = counts[index] - before
     if within <= 0:
-        return bounds[index]
+        # Only the lowest value of all is looked for in a bucket without any; PromQL divides zero by zero there.
+        return math.nan
     return start + (bounds[index] - start) * (rank - before) / within
