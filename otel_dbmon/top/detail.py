@@ -85,7 +85,8 @@ class Detail(Screen[None]):
         share = "  (of all statements with this summary)" if query.is_shared else ""
         facts = [("service", query.service)] if query.service else []
         facts += [*(details.facts if details is not None else ())]
-        yield from _headed("Query", grid([(name, value) for name, value in facts if value]))
+        known = [Text.assemble((f"{name} ", "dim"), plain(value)) for name, value in facts if value]
+        yield from _headed("Query", Text("   ").join(known))
         yield from _headed(f"Lately{share}", _trend(query, moments, width))
         if details is None:
             yield Text(self._problem or "asking ..", style="dim")

@@ -74,7 +74,7 @@ class Queries(DataTable[Text]):
         self._shown = []
         for column, width in zip(shown.columns, shown.widths, strict=True):
             mark = ("▲" if backwards else "▼") if column.sorting and column.sorting == by else ""
-            is_number = bool(column.sorting) or column.title in ("%", "p50")
+            is_number = column.title not in ("service", "query")
             title = Text(f"{mark}{column.title}".rjust(width) if is_number else column.title)
             self.add_column(title, width=width + GAP, key=column.sorting or column.title)
 
