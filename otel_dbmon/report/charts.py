@@ -25,6 +25,8 @@ _LONGEST = 40
 _LEGEND_COLUMNS, _LEGEND_ROW = 3, 18
 _FAINT = "var(--faint)"
 _COLOURS = tuple(f"var(--line-{number})" for number in range(1, 7))
+#: On an axis, figures behind the point that are all zero only crowd it.
+_round = re.compile(r"\.0+(?=\D|$)")
 _FORMS = {"s": wording.seconds, "share": wording.share, "number": wording.count}
 
 
@@ -90,7 +92,7 @@ def _options(chart: Chart) -> dict[str, Any]:
         "show_legend": len(chart.lines) > 1 or chart.kind == "line",
         "truncate_legend": _LONGEST,
         "truncate_label": _LONGEST,
-        "value_formatter": lambda value: form(value) if value else "0",
+        "value_formatter": lambda value: _round.sub("", form(value)) if value else "0",
         "no_data_text": "",
         "disable_xml_declaration": True,
     }

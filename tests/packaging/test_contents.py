@@ -74,7 +74,8 @@ def test_the_wheel_holds_the_packages_the_shop_and_the_stack(wheel: dict[str, by
             "kubernetes/agent.yaml",
         )
     }
-    assert sources | shop | stack <= set(wheel)
+    page = {f"otel_dbmon/report/templates/{name}" for name in ("report.html.jinja", "report.css")}
+    assert sources | shop | stack | page <= set(wheel)
 
 
 def test_the_wheel_holds_nothing_else(wheel: dict[str, bytes]) -> None:
