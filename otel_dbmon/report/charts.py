@@ -69,6 +69,7 @@ def _bars(chart: Chart) -> Any:
         **_options(chart),
         height=90 + 26 * len(chart.moments) * len(chart.lines),
         show_y_guides=True,
+        max_scale=6,
         range=(0, _top(chart)),
     )
     drawn.x_labels = [wording.visible(label) for label in reversed(chart.moments)]

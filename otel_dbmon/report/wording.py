@@ -37,6 +37,8 @@ def share(value: float | None) -> str:
     """A part of the whole."""
     if value is None:
         return _NONE
+    if 0 < value < 0.00005:
+        return "< 0.01%"
     return f"{value:.2%}" if 0 < value < 0.01 else f"{value:.0%}" if value >= 0.1 or not value else f"{value:.1%}"
 
 
