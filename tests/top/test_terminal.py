@@ -20,6 +20,7 @@ from otel_dbmon.command import main
 
 ORDERS = "SELECT orders"
 _WAIT_S = 30.0
+_COVERAGE = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 
 
 class Terminal:
@@ -32,7 +33,9 @@ class Terminal:
     def run(self, *arguments: str, **environment: str) -> None:
         """Start our command there."""
         variables = [f"{name}={value}" for name, value in environment.items()]
-        command = ["env", "-u", "NO_COLOR", *variables, sys.executable, "-m", "otel_dbmon", *arguments]
+        # Measuring coverage is for the tests without a terminal: here it keeps the command from ending at once.
+        unset = [word for name in ("NO_COLOR", *_COVERAGE) for word in ("-u", name)]
+        command = ["env", *unset, *variables, sys.executable, "-m", "otel_dbmon", *arguments]
         self._call("new-session", "-d", *self._size, *command)
         # What it says at its end stays.
         self._call("set-option", "-g", "remain-on-exit", "on")
