@@ -24,8 +24,8 @@ _COLUMNS = (
 _MEANING = (
     "Of all processes' pools of one name, the fullest, at its fullest scrape. When it will be full is where the daily "
     "peaks of four weeks lead, or of as many days as Prometheus keeps, at least ten: the median of all slopes between "
-    "two of them, after Theil and Sen, with the range of that slope (95 %). That is said only where there is a trend (Mann and "
-    "Kendall), and only of a time up to ten times as far ahead as was looked back."
+    "two of them, after Theil and Sen, with the range of that slope (95 %). That is said only where there is a trend "
+    "(Mann and Kendall), and only of a time up to ten times as far ahead as was looked back."
 )
 _VERDICTS = {"steady": "no trend", "shrinks": "use shrinks", "unknown": "too little known"}
 
