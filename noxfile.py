@@ -35,6 +35,7 @@ AGELESS = (
     "tests/deploy",
     "tests/packaging",
     "tests/semconv",
+    "tests/top",
     *(f"tests/otel_dbmon/test_{what}.py" for what in ("advise_sqlite", "advise_template", "cli_jsonlines", "querying")),
     *(
         f"tests/processors/test_{what}.py"

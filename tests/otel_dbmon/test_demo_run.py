@@ -115,7 +115,7 @@ def test_a_report_is_left(done: subprocess.CompletedProcess[str], folder: Path) 
     """With lines of code, an index and charts, and none of the values that were planted."""
     pytest.importorskip("pygal", reason="the extra of the report is not installed")
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert f"{folder / 'report.html'} (open it in a browser)" in done.stdout
+    assert f"{folder.name}/report.html (open it in a browser)" in done.stdout
     assert re.search(r"<td[^>]*>N\+1</td>.*<code>app\.py:\d+</code>", page)
     assert "CREATE INDEX" in page
     assert page.count("<svg") == 2

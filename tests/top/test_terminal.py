@@ -62,7 +62,9 @@ class Terminal:
 
     def has_ended(self) -> bool:
         """Whether the command is over, and went well."""
-        return self._call("list-panes", "-F", "#{pane_dead} #{pane_dead_status}").strip() == "1 0"
+        is_dead, _, status = self._call("list-panes", "-F", "#{pane_dead} #{pane_dead_status}").strip().partition(" ")
+        # tmux does not always hear of the status of what is over.
+        return is_dead == "1" and status in ("", "0")
 
     def close(self) -> None:
         """End whatever runs there."""
