@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
-
 #: Telling is putting something into a queue.
 _TELLING_S = 1.0
 
