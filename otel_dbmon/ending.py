@@ -29,7 +29,7 @@ _AFTER_ALL_OTHERS = -100
 
 
 class Holding(Protocol):
-    """Holds back what waits for something else; neither method waits."""
+    """Holds back what waits for something else; neither method waits for that, nor a second for anything."""
 
     def hurry(self) -> None:
         """Let go of all that is held back."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from otel_dbmon.cli.prometheus_options import Server, prometheus_options
+from otel_dbmon.cli.prometheus_options import Server, prometheus_options, promql_time
 from otel_dbmon.cli.screen import plain, show
 
 if TYPE_CHECKING:
@@ -23,12 +22,8 @@ _MISSING_PARSER = 'advise needs sqlglot: pip install "otel-dbmon[advise]"'
 #: The exit code of --check where there is something to do.
 _ADVICE = 3
 _MIN_PAUSE_S = 10
-
-
-def _duration(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    if not re.fullmatch(r"(?:\d+(?:ms|[smhdwy]))+", value):
-        raise click.BadParameter("expected a time as PromQL writes it, like 30m, 1d or 1w.")
-    return value
+#: What patterns did in a week is no quick question.
+_TIMEOUT_S = 30.0
 
 
 @click.command(
@@ -61,7 +56,7 @@ How it works, and the rights it needs: docs/advise.md"""
     default="1d",
     show_default=True,
     metavar="TIME",
-    callback=_duration,
+    callback=promql_time,
     help="Over how long, of Prometheus.",
 )
 @click.option(
@@ -144,7 +139,7 @@ def advise(
         raise click.UsageError(_MISSING_PARSER) from None
     # It would tell on standard error what it does not understand; the advice says that itself.
     logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
-    metrics = None if prometheus is None else Prometheus(prometheus.url, Client(prometheus.access))
+    metrics = None if prometheus is None else Prometheus(prometheus.url, Client(prometheus.access, _TIMEOUT_S))
     request = Request(database, files, metrics, period, limit, min_saving / 100, max_per_table, unproven, explain_with)
     try:
         if watch is not None:

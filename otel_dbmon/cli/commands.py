@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -32,7 +33,10 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = commands.main(args=list(arguments), prog_name="otel-dbmon", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        message = io.StringIO()
+        error.show(message)
+        # It may repeat what somebody else said: a server, a file.
+        sys.stderr.write(str(plain(message.getvalue())))
         return error.exit_code
     except click.Abort:
         raise KeyboardInterrupt from None

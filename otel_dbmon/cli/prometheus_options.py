@@ -1,4 +1,4 @@
-"""The options by which a command is told of a Prometheus, with its certificates and passwords."""
+"""The options by which a command is told of a Prometheus, its certificates and passwords, and of times."""
 
 from __future__ import annotations
 
@@ -41,6 +41,17 @@ class Server(NamedTuple):
 
     url: str
     access: Access
+
+
+def promql_time(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """A callback of click for times as PromQL writes them."""
+    from otel_dbmon.querying.promql import seconds_in
+
+    try:
+        seconds_in(value)
+    except ValueError:
+        raise click.BadParameter("expected a time as PromQL writes it, like 30s, 30m, 1d or 1w.") from None
+    return value
 
 
 def prometheus_options(command: _Command) -> _Command:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from otel_dbmon.cli.prometheus_options import Server, prometheus_options
-from otel_dbmon.cli.screen import plain
+from otel_dbmon.cli.screen import plain, progress
 
 if TYPE_CHECKING:
     from otel_dbmon.report.document import Document
@@ -141,7 +141,8 @@ def report(
         raise click.UsageError("--mail-to needs --mail-from: who mails it.")
     url, access = (None, NONE) if prometheus is None else prometheus
     try:
-        found = make(Source(url, access, scrape, Period(end, length), services, spans, advice))
+        with progress("Asking for a report") as note:
+            found = make(Source(url, access, scrape, Period(end, length), services, spans, advice), note)
     except NoReportError as error:
         raise click.ClickException(str(error)) from None
     failures = _deliver(found, tell(found), where)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -18,6 +20,20 @@ def console() -> Console:
     """A console on the standard output of this moment; rich itself heeds ``NO_COLOR``."""
     is_terminal = sys.stdout.isatty()
     return Console(file=sys.stdout, width=None if is_terminal else _UNBOUNDED, highlight=False, soft_wrap=False)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[str], None]]:
+    """Say on standard error what is being done, as long as it is, and only on a terminal.
+
+    Args:
+        what: What it is in all.
+
+    Returns:
+        Takes what it is just now.
+    """
+    with Console(stderr=True).status(what) as status:
+        yield lambda step: status.update(f"{what}: {step}")
 
 
 def show(renderable: RenderableType, on: Console | None = None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 from pathlib import Path
@@ -12,24 +11,16 @@ from typing import TYPE_CHECKING
 import click
 
 from otel_dbmon.cli.prometheus_options import Server as ServerOptions
-from otel_dbmon.cli.prometheus_options import prometheus_options
+from otel_dbmon.cli.prometheus_options import prometheus_options, promql_time
+from otel_dbmon.top.columns import SORTINGS
 
 if TYPE_CHECKING:
     from otel_dbmon.top.source import Source
 
 _MISSING = 'top needs textual: pip install "otel-dbmon[top]"; --once works without'
 _DEFAULT = ("localhost:9464-9471",)
-_SORTINGS = ("time", "calls", "mean", "p95", "errors")
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 #: Whoever waits in front of a screen wants to know soon that nobody answers.
 _TIMEOUT_S = 3.0
-
-
-def _window(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, float]:
-    if not re.fullmatch(r"(?:\d+(?:ms|[smhdwy]))+", value):
-        raise click.BadParameter("expected a time as PromQL writes it, like 30s, 1m or 5m.")
-    seconds = sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)(ms|[smhdwy])", value))
-    return value, seconds
 
 
 def _addresses(_context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> list[str]:
@@ -73,7 +64,7 @@ What is shown and where it comes from: docs/top.md"""
     default="1m",
     show_default=True,
     metavar="TIME",
-    callback=_window,
+    callback=promql_time,
     help="Over how long Prometheus's rates are; at least four times its scrape interval.",
 )
 @click.option("--service", default="", metavar="NAME", help="Whose queries Prometheus is asked about.")
@@ -90,14 +81,14 @@ What is shown and where it comes from: docs/top.md"""
     metavar="SECONDS",
     help="Between two looks; 2 if not given, and 5 for Prometheus.",
 )
-@click.option("--sort", type=click.Choice(_SORTINGS), default="time", show_default=True, help="What comes first.")
+@click.option("--sort", type=click.Choice(list(SORTINGS)), default="time", show_default=True, help="What comes first.")
 @click.option("--filter", "containing", default="", metavar="TEXT", help="Only what contains this text.")
 @click.option("--once", is_flag=True, help="Print one look as a table, and end; so it is where there is no terminal.")
 @click.option("--json", "as_json", is_flag=True, help="Print one look as JSON, and end.")
 def top(
     endpoints: list[str],
     prometheus: ServerOptions | None,
-    window: tuple[str, float],
+    window: str,
     service: str,
     files: tuple[Path, ...],
     interval: float | None,
@@ -138,7 +129,7 @@ def _is_screen() -> bool:
 def _source(
     endpoints: list[str],
     prometheus: ServerOptions | None,
-    window: tuple[str, float],
+    window: str,
     service: str,
     files: tuple[Path, ...],
 ) -> Source:
@@ -154,7 +145,7 @@ def _source(
     from otel_dbmon.top.server import Server
 
     asked = Prometheus(prometheus.url, Client(prometheus.access))
-    return Server(asked, *window, service, _texts(files))
+    return Server(asked, window, service, _texts(files))
 
 
 def _texts(files: tuple[Path, ...]) -> list[str]:

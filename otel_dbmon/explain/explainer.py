@@ -16,6 +16,7 @@ from otel_dbmon.explain.asking import Door, NoPlanError
 from otel_dbmon.explain.memory import Memory
 from otel_dbmon.explain.reading import template_of
 from otel_dbmon.explain.sender import Address, address_of_sender
+from otel_dbmon.explain.tellers import Tellers
 from otel_dbmon.explain.template import Template, TemplateError, dollar
 from otel_dbmon.explain.tree import change_of
 from otel_dbmon.fork import run_in_forked_children
@@ -26,6 +27,9 @@ from otel_dbmon_processors.plan import PendingPlan, Plan
 _MAX_WAITING = 16
 #: How long a finding waits for its plan, and how long the connection is kept without a question.
 _PATIENCE_S, _IDLE_S = 2.0, 5.0
+#: How long the end of the process, or a flush, waits for threads that are telling somebody just now. Telling is putting
+#: something into a queue; what is not told by then is lost.
+_TELLING_S = 0.5
 #: For how long a database that could not be reached is not asked again.
 _REST_S = 60.0
 _MAX_RESTING = 64
@@ -75,6 +79,7 @@ class Explainer:
         self._address: Address | None = None
         # Reentrant: a garbage collection inside may end another slow statement.
         self._lock = threading.RLock()
+        self._tellers = Tellers()
         self._memory = Memory(self._interval_s, self._guard)
         self._queue: SimpleQueue[_Question | None] = SimpleQueue()
         self._waiting: dict[int, _Question] = {}
@@ -113,7 +118,7 @@ class Explainer:
                 self._guard.drop("explains")
                 return PendingPlan.settled(None, "busy")
             # Whatever keeps the thread, a finding does not wait longer than this.
-            timer = threading.Timer(_PATIENCE_S, pending.settle, (None, "too_late"))
+            timer = threading.Timer(_PATIENCE_S, self._give_up, (pending,))
             timer.daemon = True
             question = _Question(key, finding, statement, address, pending, timer)
             self._waiting[id(question)] = question
@@ -137,11 +142,16 @@ class Explainer:
             thread.start()
             self._thread = thread
 
+    def _give_up(self, pending: PendingPlan) -> None:
+        with self._tellers:
+            pending.settle(None, "too_late")
+
     def hurry(self) -> None:
-        """Let nobody wait any more: what has no plan yet is told without."""
+        """Let nobody wait any more: what has no plan yet is told without, what is being told is told to the end."""
         for question in list(self._waiting.values()):
             question.timer.cancel()
             question.pending.settle(None, "too_late")
+        self._tellers.wait(_TELLING_S)
 
     def finish(self) -> None:
         """The process is about to end: nothing is asked any more, and nobody waits for the thread."""
@@ -177,7 +187,8 @@ class Explainer:
             self._guard.failed("explain", error)
             self._close()
         try:
-            self._tell(question, text, plan, missing)
+            with self._tellers:
+                self._tell(question, text, plan, missing)
         except Exception as error:  # noqa: BLE001 - see above
             self._guard.failed("explain", error)
         finally:

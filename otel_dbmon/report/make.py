@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -52,25 +52,29 @@ class Source:
     advice: Path | None = None
 
 
-def make(source: Source) -> Report:
+def make(source: Source, note: Callable[[str], None] = lambda _: None) -> Report:
     """The report.
+
+    Args:
+        source: Where it comes from.
+        note: Told what is being asked.
 
     Raises:
         NoReportError: Prometheus does not answer, or a file cannot be read.
     """
     try:
-        return _with_lines(_with_advice(_of_metrics(source), source), source)
+        return _with_lines(_with_advice(_of_metrics(source, note), source), source)
     except (UnansweredError, NotAPageError, UnreadableSpansError, UnreadableAdviceError) as error:
         raise NoReportError(str(error)) from None
 
 
-def _of_metrics(source: Source) -> Report:
+def _of_metrics(source: Source, note: Callable[[str], None]) -> Report:
     if source.scrape is not None:
         return report_on(source.scrape, source.services)
     if source.prometheus is None:
         raise NoReportError("neither a Prometheus nor a scrape is named")
     with Client(source.access, _TIMEOUT_S) as client:
-        return Gatherer(Prometheus(source.prometheus, client), source.period, source.services).gather()
+        return Gatherer(Prometheus(source.prometheus, client), source.period, source.services).gather(note)
 
 
 def _with_lines(report: Report, source: Source) -> Report:

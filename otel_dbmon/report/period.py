@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-_UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_is_length = re.compile(r"(\d{1,4})([mhdw])").fullmatch
+from otel_dbmon.querying.promql import seconds_in
+
 #: Shortest period: less leaves no room for windows that hold a few scrapes each.
 SHORTEST_S = 3600
 LONGEST_S = 366 * 86_400
@@ -74,10 +73,12 @@ def parse_length(text: str) -> int:
     Raises:
         ValueError: It is no such time, or none that can be reported on.
     """
-    found = _is_length(text)
-    if found is None:
-        raise ValueError("expected a time like 12h, 1d, 7d or 4w")
-    seconds = int(found[1]) * _UNITS[found[2]]
+    try:
+        seconds = int(seconds_in(text))
+    except ValueError:
+        raise ValueError("expected a time like 12h, 1d, 7d or 4w") from None
+    if seconds % 60:
+        raise ValueError("a period has whole minutes")
     if not SHORTEST_S <= seconds <= LONGEST_S:
         raise ValueError("a period is between one hour and 366 days long")
     return seconds

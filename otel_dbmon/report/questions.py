@@ -6,10 +6,10 @@ end of the period before. So whoever types it into Prometheus finds the report's
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from otel_dbmon.querying.promql import duration, literal, quoted
 from otel_dbmon_semconv.attributes import (
     LABEL_DATABASE,
     LABEL_ERROR_TYPE,
@@ -143,25 +143,7 @@ class Questions:
         if not self.services:
             return f"{metric.prometheus_name}{part}"
         if len(self.services) == 1:
-            matcher = f"={_quoted(self.services[0])}"
+            matcher = f"={quoted(self.services[0])}"
         else:
-            matcher = "=~" + _quoted("|".join(map(_literal, self.services)))
+            matcher = "=~" + quoted("|".join(map(literal, self.services)))
         return f"{metric.prometheus_name}{part}{{{LABEL_SERVICE}{matcher}}}"
-
-
-def duration(seconds: int) -> str:
-    """A length of time as PromQL writes it, in the largest unit that fits."""
-    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
-        if seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
-
-
-def _literal(text: str) -> str:
-    """A regular expression of RE2 that matches this text only."""
-    return re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", text)

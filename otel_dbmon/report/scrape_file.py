@@ -6,14 +6,14 @@ compare with. The questions below its tables give the same numbers where a Prome
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from otel_dbmon.querying.quantile import quantile
 from otel_dbmon.report.capacity import forecast
 from otel_dbmon.report.model import (
     NOTHING_KNOWN,
@@ -27,6 +27,7 @@ from otel_dbmon.report.model import (
     Slow,
     Suggested,
     TableUse,
+    of,
 )
 from otel_dbmon.report.questions import ERROR, PATTERN, POOL, QUANTILE, SERVICE, STATEMENT, TABLE
 from otel_dbmon_semconv.attributes import LABEL_SERVICE
@@ -129,28 +130,7 @@ class _Page:
             bounds = buckets.setdefault(_key(sample, by), {})
             bound = float(sample.labels["le"])
             bounds[bound] = bounds.get(bound, 0.0) + sample.value
-        return {key: Amount(quantile(QUANTILE, bounds.items())) for key, bounds in buckets.items()}
-
-
-def quantile(share: float, buckets: Iterable[tuple[float, float]]) -> float | None:
-    """What PromQL's ``histogram_quantile`` gives: within a bucket, values are taken to be spread evenly.
-
-    Args:
-        share: 0 to 1.
-        buckets: Upper bounds, infinity among them, and how many values lie below each.
-    """
-    ordered = sorted(buckets)
-    if len(ordered) < 2 or not ordered[-1][1]:
-        return None
-    rank = share * ordered[-1][1]
-    index = next(place for place, (_, below) in enumerate(ordered) if below >= rank)
-    bound, below = ordered[index]
-    if math.isinf(bound):
-        return ordered[index - 1][0]
-    start, first = ordered[index - 1] if index else (0.0, 0.0)
-    if not index and bound <= 0:
-        return bound
-    return start + (bound - start) * (rank - first) / (below - first)
+        return {key: Amount(of(quantile(QUANTILE, bounds))) for key, bounds in buckets.items()}
 
 
 def _services(page: _Page) -> Iterator[Service]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from otel_dbmon.querying.promql import duration
 from otel_dbmon.report import wording
 from otel_dbmon.report.document import Cell, Document
 from otel_dbmon.report.model import Amount, Report, over
-from otel_dbmon.report.questions import duration
 from otel_dbmon.report.sections import errors, indexes, n_plus_one, patterns, pools, services, tables, worse
 from otel_dbmon.report.sections.context import Context
 

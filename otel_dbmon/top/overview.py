@@ -9,9 +9,16 @@ from rich.text import Text
 from otel_dbmon.cli.screen import plain
 from otel_dbmon.top import figures
 from otel_dbmon.top.history import History
-from otel_dbmon.top.reading import Found, Pool, Reading, Totals
+from otel_dbmon.top.reading import ALERT, Found, Pool, Reading, Totals
+from otel_dbmon_processors.finding import DUPLICATE_QUERY, N_PLUS_ONE, PLAN_CHANGED, SLOW_QUERY
 
-_KINDS = {"slow_query": "red", "n_plus_one": "yellow", "duplicate_query": "yellow", "alert": "bold red"}
+_KINDS = {
+    SLOW_QUERY: "red",
+    N_PLUS_ONE: "yellow",
+    DUPLICATE_QUERY: "yellow",
+    PLAN_CHANGED: "magenta",
+    ALERT: "bold red",
+}
 _MOST_ERRORS = 3
 _LONGEST_PLACE = 36
 _WIDE = 96

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from otel_dbmon.top.quantile import quantile
+from otel_dbmon.querying.quantile import quantile
 from otel_dbmon.top.reading import Found, Pool, Query, Reading, Totals
 
 #: Names a counter: what it counts (one of the words below), then whose it is.

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+#: The kind of finding that an alert of Prometheus is.
+ALERT = "alert"
+
 
 class Query(NamedTuple):
     """One query pattern of one service, over the period of a reading.
@@ -75,7 +78,7 @@ class Found(NamedTuple):
 
     Attributes:
         at: When it was made last, in seconds since 1970; 0 if unknown.
-        kind: Of what kind: ``slow_query``, ``n_plus_one``, ``duplicate_query``, ``alert``.
+        kind: Of what kind: one of ``otel_dbmon_processors.finding.KINDS``, or ``ALERT``.
         message: One line about it.
         fingerprint: The pattern that it is about, "" if none.
         times: How often it was made.

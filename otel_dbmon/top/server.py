@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from otel_dbmon.querying.prometheus import Prometheus, Sample
+from otel_dbmon.querying.promql import quoted, seconds_in
 from otel_dbmon.top import rates
 from otel_dbmon.top.rates import Key
-from otel_dbmon.top.reading import Details, Found, Query, Reading
+from otel_dbmon.top.reading import ALERT, Details, Found, Query, Reading
 from otel_dbmon_processors.advice import Adviser
 from otel_dbmon_processors.analysis import analyze
 from otel_dbmon_processors.finding import SLOW_QUERY
@@ -40,18 +41,15 @@ class Server:
     Args:
         prometheus: The server.
         window: Over how long rates are, as PromQL writes it.
-        window_s: The same in seconds.
         service: Whose queries are shown; everybody's if "".
         texts: Statements, to be found by their fingerprints.
     """
 
-    def __init__(
-        self, prometheus: Prometheus, window: str, window_s: float, service: str = "", texts: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, prometheus: Prometheus, window: str, service: str = "", texts: Sequence[str] = ()) -> None:
         self._prometheus = prometheus
         self._window = window
-        self._window_s = window_s
-        self._matcher = f'service="{_quoted(service)}"' if service else ""
+        self._window_s = seconds_in(window)
+        self._matcher = f"service={quoted(service)}" if service else ""
         self._texts = texts
         self._known: dict[str, str] | None = None
 
@@ -124,7 +122,7 @@ class Server:
         for sample in self._prometheus.instant('ALERTS{alertstate="firing", alertname=~"Database.*"}'):
             labels = sample.labels
             about = [labels[name] for name in ("service", "database", "table", "pool") if labels.get(name)]
-            yield Found(0.0, "alert", " ".join([labels.get("alertname", ""), *about]), is_alert=True)
+            yield Found(0.0, ALERT, " ".join([labels.get("alertname", ""), *about]), is_alert=True)
 
     def _select(self, metric: str) -> str:
         return f"{metric}{{{self._matcher}}}"
@@ -142,7 +140,7 @@ class Server:
             UnansweredError: Prometheus does not answer.
         """
         now = time.time()
-        labels = f'fingerprint="{_quoted(query.fingerprint)}",summary="{_quoted(query.summary)}"'
+        labels = f"fingerprint={quoted(query.fingerprint)},summary={quoted(query.summary)}"
         series = self._prometheus.range(
             f"sum by (service) (rate({_CALLS}{{{labels}}}[{self._window}]))", now - _TREND_S, now, _TREND_S / _STEPS
         )
@@ -169,8 +167,3 @@ class Server:
 
 def _values(sample: Sample, *labels: str) -> Key:
     return tuple(sample.labels.get(label, "") for label in labels)
-
-
-def _quoted(value: str) -> str:
-    """A value as it stands between quotes in PromQL."""
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -6,9 +6,6 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
-#: Telling is putting something into a queue.
-_TELLING_S = 1.0
-
 
 class Plan(NamedTuple):
     """A plan, fit to leave the process.
@@ -34,7 +31,7 @@ class PendingPlan:
         missing: Why there is none, a word of the registry's ``plan_missing``; "" where there is one or may be yet.
     """
 
-    __slots__ = ("_are_told", "_followers", "_is_settled", "_lock", "missing", "plan")
+    __slots__ = ("_followers", "_is_settled", "_lock", "missing", "plan")
 
     def __init__(self) -> None:
         self.plan: Plan | None = None
@@ -42,7 +39,6 @@ class PendingPlan:
         # Reentrant: a garbage collection inside may end a slow statement of the same pattern.
         self._lock = threading.RLock()
         self._is_settled = threading.Event()
-        self._are_told = threading.Event()
         self._followers: list[Callable[[], None]] = []
 
     @classmethod
@@ -53,25 +49,15 @@ class PendingPlan:
         return pending
 
     def settle(self, plan: Plan | None, missing: str = "") -> None:
-        """Say what there is; whoever was to be told is told now, in this thread.
-
-        A second time changes nothing, and returns when all have been told, which takes no second: whoever settles
-        everything because the process ends shall not end it while another thread is telling.
-        """
+        """Say what there is; whoever was to be told is told now, in this thread. A second time changes nothing."""
         with self._lock:
-            is_first = not self._is_settled.is_set()
-            if is_first:
-                self.plan, self.missing = plan, missing
-                self._is_settled.set()
+            if self._is_settled.is_set():
+                return
+            self.plan, self.missing = plan, missing
+            self._is_settled.set()
             followers, self._followers = self._followers, []
-        if not is_first:
-            self._are_told.wait(_TELLING_S)
-            return
-        try:
-            for follower in followers:
-                follower()
-        finally:
-            self._are_told.set()
+        for follower in followers:
+            follower()
 
     def then(self, follower: Callable[[], None]) -> None:
         """Call this once it is settled: now, if it is. It must not raise."""

@@ -283,8 +283,7 @@ def test_nobody_is_asked_by_default(server: Server) -> None:
 
 def test_a_process_that_ends_waits_for_no_plan(server: Server) -> None:
     """What is found last is told, with its plan or without, and the end takes no longer."""
-    # A busy machine may need more than the second that telling takes at most.
-    with Console(server.url, {"OTEL_DBMON_SHUTDOWN_TIMEOUT": "5000"}) as console:
+    with Console(server.url) as console:
         console.send("psycopg", "SELECT 1")
         # The role's lock keeps the planner busy for a moment.
         with psycopg.connect(server.url) as other:

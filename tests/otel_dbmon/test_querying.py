@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 from prometheus_server import backfill, running
 
 from otel_dbmon.cli.prometheus_options import Server, prometheus_options
+from otel_dbmon.command import main
 from otel_dbmon.deploy.credentials import create_secrets
 from otel_dbmon.querying.access import NONE, Access, of_folder, split_address
 from otel_dbmon.querying.client import Client, UnansweredError
 from otel_dbmon.querying.prometheus import Prometheus
+from otel_dbmon.querying.promql import duration, seconds_in
 
 #: Two points of a series, one minute apart.
 PAGE = '# TYPE visits counter\nvisits_total{page="a"} 1 1700000000\nvisits_total{page="a"} 7 1700000060\n# EOF\n'
@@ -96,15 +98,17 @@ def test_points_and_scalars(secured: str, secrets: Path) -> None:
 
 
 class Listener(http.server.BaseHTTPRequestHandler):
-    """Answers what is no answer of Prometheus, and keeps what it was shown."""
+    """Answers what is no answer of Prometheus, or with a complaint, and keeps what it was shown."""
 
     shown: list[str | None]
+    complaint = ""
 
     def do_GET(self) -> None:
         """Answer one request."""
         self.shown.append(self.headers["Authorization"])
-        body = json.dumps({"data": {"result": [{"metric": {}}], "resultType": "vector"}}).encode()
-        self.send_response(200)
+        found = {"data": {"result": [{"metric": {}}], "resultType": "vector"}}
+        body = json.dumps({"error": self.complaint} if self.complaint else found).encode()
+        self.send_response(400 if self.complaint else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -136,6 +140,26 @@ def test_an_answer_that_is_none_is_said(listener: str) -> None:
     """What answers need not be a Prometheus."""
     with Client() as client, pytest.raises(UnansweredError, match="none of Prometheus's"):
         Prometheus(listener, client).instant("up")
+
+
+def test_a_complaint_does_nothing_to_a_terminal(
+    listener: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a server says of a question is shown without escape sequences, and with control characters spelled out."""
+    monkeypatch.setattr(Listener, "complaint", "\x1b[2J\x07parse error")
+    assert main(["top", "--once", "--prometheus", listener]) == 1
+    said = capsys.readouterr().err
+    assert "\\x07parse error" in said
+    assert not {"\x1b", "\x07"} & set(said)
+
+
+@given(st.integers(0, 10**9))
+def test_a_time_is_read_as_it_is_written(seconds: int) -> None:
+    """In whatever unit fits; several may follow one another."""
+    assert seconds_in(duration(seconds)) == seconds
+    assert seconds_in(f"1h{duration(seconds)}") == 3600 + seconds
+    with pytest.raises(ValueError, match="no time"):
+        seconds_in(f"{duration(seconds)} ago")
 
 
 def test_mistakes_are_told(tmp_path: Path) -> None:

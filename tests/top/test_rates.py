@@ -7,8 +7,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otel_dbmon.querying.quantile import quantile
 from otel_dbmon.top import rates
-from otel_dbmon.top.quantile import quantile
 from otel_dbmon.top.rates import Counters, increases, reading, summed
 
 KEYS = st.sampled_from([("calls", "a"), ("calls", "b"), ("seconds", "a")])

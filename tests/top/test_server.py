@@ -15,7 +15,7 @@ from prometheus_server import backfill, running
 from otel_dbmon.command import main
 from otel_dbmon.querying.client import Client
 from otel_dbmon.querying.prometheus import Prometheus
-from otel_dbmon.top.quantile import quantile
+from otel_dbmon.querying.quantile import quantile
 from otel_dbmon.top.reading import Query
 from otel_dbmon.top.server import Server
 from otel_dbmon_processors.analysis import analyze
@@ -97,7 +97,7 @@ def test_quantiles_are_those_of_promql(url: str) -> None:
 
 def test_a_reading_holds_what_services_do(url: str) -> None:
     """Patterns with the percentiles and errors of their summary and job, what has no series, errors, pools, alerts."""
-    reading = Server(Prometheus(url, Client()), "5m", 300.0).read()
+    reading = Server(Prometheus(url, Client()), "5m").read()
 
     queries = {(query.service, query.fingerprint): query for query in reading.queries}
     web, jobs, rest = (queries[key] for key in (("web", FOUND.fingerprint), ("jobs", FOUND.fingerprint), ("web", "")))
@@ -116,7 +116,7 @@ def test_a_reading_holds_what_services_do(url: str) -> None:
 
 def test_one_service_only(url: str) -> None:
     """Its queries, and nobody else's."""
-    reading = Server(Prometheus(url, Client()), "5m", 300.0, "jobs").read()
+    reading = Server(Prometheus(url, Client()), "5m", "jobs").read()
 
     assert {query.service for query in reading.queries} == {"jobs"}
     assert reading.pools == ()
@@ -124,7 +124,7 @@ def test_one_service_only(url: str) -> None:
 
 def test_a_window_that_holds_nothing_is_told_of(url: str) -> None:
     """Rather than an empty screen without a word."""
-    reading = Server(Prometheus(url, Client()), "10s", 10.0).read()
+    reading = Server(Prometheus(url, Client()), "10s").read()
 
     assert reading.queries == ()
     assert "see --window" in reading.notes[0].lower()
@@ -138,8 +138,8 @@ def query(fingerprint: str) -> Query:
 def test_a_pattern_has_a_trend_by_service_and_its_text_out_of_a_file(url: str) -> None:
     """Without a file, it is said where the text is."""
     prometheus = Prometheus(url, Client())
-    bare = Server(prometheus, "5m", 300.0).details(query(FOUND.fingerprint))
-    known = Server(prometheus, "5m", 300.0, texts=["SELECT 1", SENT]).details(query(FOUND.fingerprint))
+    bare = Server(prometheus, "5m").details(query(FOUND.fingerprint))
+    known = Server(prometheus, "5m", texts=["SELECT 1", SENT]).details(query(FOUND.fingerprint))
 
     assert set(bare.trend) == {"web", "jobs"}
     assert bare.trend["web"][-1] == pytest.approx(2.0, rel=0.05)

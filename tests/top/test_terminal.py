@@ -190,7 +190,7 @@ def test_nobody_answers(capfd: pytest.CaptureFixture[str]) -> None:
         (["http://me:secret@shop/metrics"], "an endpoint knows no users"),
         (["--prometheus", "http://localhost:9090", "9464"], "one source"),
         (["--service", "shop"], "go with --prometheus"),
-        (["--prometheus", "http://localhost:9090", "--window", "soon"], "like 30s, 1m or 5m"),
+        (["--prometheus", "http://localhost:9090", "--window", "soon"], "like 30s, 30m, 1d or 1w"),
         (["--interval", "0"], "0.2"),
     ],
 )
