@@ -20,6 +20,7 @@ need victoria-metrics /usr/bin/victoria-metrics
 need nodejs /usr/bin/node
 need npm /usr/bin/npm
 need tmux /usr/bin/tmux
+need systemd /usr/bin/systemd-analyze
 need chromium /usr/bin/chromium /usr/bin/google-chrome
 # HypoPG comes in a package for each version of PostgreSQL.
 hypopg() {

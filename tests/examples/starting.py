@@ -8,9 +8,7 @@ import re
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -20,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from launching import Arrived, free_port, labels
+from logged import PATIENCE_S, Logged
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from server import Server
 
 from otel_dbmon.demo.receiver import Receiver
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-PATIENCE_S = 60.0
 #: Kinds of spans that somebody else's asking began.
 _REQUESTS = (Span.SPAN_KIND_SERVER, Span.SPAN_KIND_CONSUMER)
 _COMMAND = re.compile(r"^(?:[A-Z_]+=\S+ )*opentelemetry-instrument .*$", re.MULTILINE)
@@ -39,7 +37,7 @@ def documented(example: str) -> str:
     return _COMMAND.findall((EXAMPLES / example / "README.md").read_text())[0]
 
 
-class Example:
+class Example(Logged):
     """An example under the launcher, from ``with`` to the end that it is asked for.
 
     Args:
@@ -56,15 +54,13 @@ class Example:
 
     def __init__(self, name: str, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self.arrived = Arrived()
-        self.log: list[str] = []
         self.port, self.metrics_port = free_port(), free_port()
         self.folder = folder / name
         shutil.copytree(EXAMPLES / name, self.folder, ignore=shutil.ignore_patterns("__pycache__", "*.db"))
-        self._command = shlex.split(documented(name))
         self._receiver = Receiver(self.arrived.take)
         needs = (EXAMPLES / name / "requirements.txt").read_text()
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "COV_", "PYTHON"))}
-        self._environment = {
+        variables = {
             **inherited,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "OTEL_EXPORTER_OTLP_ENDPOINT": self._receiver.url,
@@ -78,37 +74,18 @@ class Example:
             "PYTHONDONTWRITEBYTECODE": "1",
             **(environment or {}),
         }
+        # env takes the assignments that may stand before the command.
+        super().__init__(["env", *shlex.split(documented(name))], variables, self.folder, signal.SIGINT)
 
     def __enter__(self) -> Example:
         self._receiver.__enter__()
-        # env takes the assignments that may stand before the command.
-        self.process = subprocess.Popen(
-            ["env", *self._command],
-            env=self._environment,
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self._reading = threading.Thread(target=self._read)
-        self._reading.start()
+        super().__enter__()
         return self
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        with self.process.stdout as output:
-            self.log.extend(output)
 
     def __exit__(self, *_: object) -> None:
         try:
-            if self.process.poll() is None:
-                self.process.send_signal(signal.SIGINT)
-                self.process.wait(PATIENCE_S)
+            super().__exit__()
         finally:
-            self.process.kill()
-            self.process.wait()
-            self._reading.join(PATIENCE_S)
             self._receiver.__exit__(None, None, None)
 
     def wait_for(self, condition: Callable[[], Any], what: str) -> Any:
@@ -187,10 +164,6 @@ class Example:
     def services(self) -> set[str]:
         """The names that the telemetry goes by."""
         return {resource["service.name"] for resource in self.arrived.resources()}
-
-    def text(self) -> str:
-        """The whole log."""
-        return "".join(self.log)
 
 
 def statements_of(server: Server) -> int:

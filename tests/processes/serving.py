@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
-import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -15,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from launching import Arrived, free_port, labels
+from logged import PATIENCE_S, Logged
 
 from otel_dbmon.demo.receiver import Receiver
 
 APPS = Path(__file__).parent / "apps"
 BIN = Path(sys.executable).parent
-PATIENCE_S = 60.0
 
 
 def wait_for(condition: Callable[[], Any], what: str, log: Sequence[str] = ()) -> Any:
@@ -85,7 +82,7 @@ class Alive:
         self._receiver.__exit__(None, None, None)
 
 
-class Program:
+class Program(Logged):
     """A program under the launcher, from ``with`` to the end that it is asked for by a signal.
 
     Attributes:
@@ -102,12 +99,10 @@ class Program:
         launcher: bool = True,
     ) -> None:
         self.arrived = Arrived()
-        self.log: list[str] = []
         self.seconds = 0.0
         self._collector = collector or Alive(self.arrived)
-        self._command = [*([str(BIN / "opentelemetry-instrument")] if launcher else []), *command]
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "COV_"))}
-        self._environment = {
+        self._variables = {
             **inherited,
             "OTEL_SERVICE_NAME": "user-svc",
             "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "sqlite3",
@@ -116,41 +111,24 @@ class Program:
             **(environment or {}),
         }
 
+        launched = [*([str(BIN / "opentelemetry-instrument")] if launcher else []), *command]
+        super().__init__(launched, self._variables, APPS)
+
     def __enter__(self) -> Program:
-        self._environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = self._collector.__enter__()
-        self.process = subprocess.Popen(
-            self._command,
-            env=self._environment,
-            cwd=APPS,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self._reading = threading.Thread(target=self._read)
-        self._reading.start()
+        self._variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = self._collector.__enter__()
+        super().__enter__()
         return self
 
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        with self.process.stdout as output:
-            self.log.extend(output)
-
-    def end(self, signum: int = signal.SIGTERM) -> None:
+    def end(self, signum: int | None = None) -> None:
         """Ask the program to end, and wait."""
         start = time.monotonic()
-        self.process.send_signal(signum)
-        self.process.wait(PATIENCE_S)
+        super().end(signum)
         self.seconds = time.monotonic() - start
 
     def __exit__(self, *_: object) -> None:
         try:
-            if self.process.poll() is None:
-                self.end()
+            super().__exit__()
         finally:
-            self.process.kill()
-            self.process.wait()
-            self._reading.join(PATIENCE_S)
             self._collector.__exit__(None, None, None)
 
     def counted(self) -> Counter[str]:
@@ -165,10 +143,6 @@ class Program:
     def spans(self) -> int:
         """How many statements arrived as spans."""
         return len(self.arrived.statements())
-
-    def text(self) -> str:
-        """The whole log."""
-        return "".join(self.log)
 
 
 def points_by_instance(arrived: Arrived, metric: str) -> dict[str, list[Any]]:

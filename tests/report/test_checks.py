@@ -50,6 +50,26 @@ def test_questions_give_the_numbers_above_them(prometheus: Prometheus, document:
     assert found
 
 
+def test_questions_give_the_means_that_became_worse(prometheus: Prometheus, document: Document) -> None:
+    """Seconds by calls, at the end of the period and at that of the one before."""
+    (section,) = (found for found in document.sections if found.key == "worse")
+    questions = {question.of: question.promql for question in section.questions}
+    slower = section.tables[0].rows
+    assert slower
+    for row in slower:
+        service, summary, fingerprint, before, now, *_ = (cell.text for cell in row)
+        for shown, at in ((before, END - DAY), (now, END)):
+            calls, seconds = (
+                next(
+                    sample.value
+                    for sample in prometheus.instant(questions[of], at)
+                    if {service, summary, fingerprint} == set(sample.labels.values())
+                )
+                for of in ("Calls in all", "Seconds in all")
+            )
+            assert shown == wording.seconds(seconds / calls)
+
+
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """A Prometheus that listens as `deploy` has it, with TLS and to those with a password only; and the secrets."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from launching import Launched, free_port
@@ -26,9 +28,10 @@ _COVERAGE = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 class Terminal:
     """A terminal of tmux in which a command runs."""
 
-    def __init__(self, columns: int, lines: int) -> None:
+    def __init__(self, columns: int, lines: int, folder: Path) -> None:
         self._tmux = [str(need("tmux")), "-L", f"dbmon-{uuid.uuid4().hex[:8]}", "-f", os.devnull]
         self._size = ["-x", str(columns), "-y", str(lines)]
+        self._status = folder / "status"
 
     def run(self, *arguments: str, **environment: str) -> None:
         """Start our command there."""
@@ -36,6 +39,8 @@ class Terminal:
         # Measuring coverage is for the tests without a terminal: here it keeps the command from ending at once.
         unset = [word for name in ("NO_COLOR", *_COVERAGE) for word in ("-u", name)]
         command = ["env", *unset, *variables, sys.executable, "-m", "otel_dbmon", *arguments]
+        # tmux itself does not always hear of the status of what is over.
+        command = ["sh", "-c", f'"$@"; echo $? >{shlex.quote(str(self._status))}', "sh", *command]
         self._call("new-session", "-d", *self._size, *command)
         # What it says at its end stays.
         self._call("set-option", "-g", "remain-on-exit", "on")
@@ -62,9 +67,7 @@ class Terminal:
 
     def has_ended(self) -> bool:
         """Whether the command is over, and went well."""
-        is_dead, _, status = self._call("list-panes", "-F", "#{pane_dead} #{pane_dead_status}").strip().partition(" ")
-        # tmux does not always hear of the status of what is over.
-        return is_dead == "1" and status in ("", "0")
+        return self._status.exists() and self._status.read_text() == "0\n"
 
     def close(self) -> None:
         """End whatever runs there."""
@@ -75,9 +78,9 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal() -> Iterator[Terminal]:
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
     """A terminal of 100 by 30."""
-    terminal = Terminal(100, 30)
+    terminal = Terminal(100, 30, tmp_path)
     yield terminal
     terminal.close()
 
