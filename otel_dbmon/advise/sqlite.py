@@ -131,14 +131,18 @@ class SQLite:
         return self._rows_looked_at(plan, query)
 
     def _rows_looked_at(self, plan: list[str], query: Query) -> float:
-        total, loop = 0.0, 1.0
+        total, loop, whole = 0.0, 1.0, True
         largest = max((table.rows for table in query.tables), default=1.0)
         for step in plan:
             if (scan := _SCAN.match(step)) is not None:
                 loop *= self._rows_named(scan[1], query, largest)
                 total += loop
             elif (search := _SEARCH.match(step)) is not None:
-                loop *= self._rows_searched(search[2], self._rows_named(search[1], query, largest))
+                rows = self._rows_named(search[1], query, largest)
+                found = self._rows_searched(search[2], rows)
+                # For each row of whole tables, all searches together find the whole of this one.
+                loop *= max(found, rows / loop) if whole and loop > 1.0 else found
+                whole = False
                 # An index that SQLite would build anew for every run reads the whole table.
                 total += loop + (largest if "AUTOMATIC" in search[2] else 0.0)
             elif step.startswith("USE TEMP B-TREE"):

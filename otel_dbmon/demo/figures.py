@@ -66,6 +66,8 @@ class Figures:
     def __init__(self) -> None:
         #: How often each thing was found.
         self.found: Counter[Found] = Counter()
+        #: The durations of each ``db.query.text``, in milliseconds: statements of one kind need not be the same.
+        self.durations_ms: dict[str, list[float]] = {}
         self._statements: dict[tuple[str, str, str], Statement] = {}
         self._calls = 0
 
@@ -95,8 +97,11 @@ class Figures:
         statement = self._statements.get(key)
         if statement is None:
             statement = self._statements[key] = Statement(*key)
-        statement.text = attributes.get(names.DB_QUERY_TEXT, statement.text)
-        statement.durations_ms.append((span.end_time_unix_nano - span.start_time_unix_nano) / 1e6)
+        duration_ms = (span.end_time_unix_nano - span.start_time_unix_nano) / 1e6
+        statement.durations_ms.append(duration_ms)
+        if text := attributes.get(names.DB_QUERY_TEXT):
+            statement.text = text
+            self.durations_ms.setdefault(text, []).append(duration_ms)
         statement.errors += span.status.code == Status.STATUS_CODE_ERROR
         self._calls += 1
 

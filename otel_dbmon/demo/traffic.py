@@ -106,6 +106,10 @@ def _read_reviews(shop: Shop, dice: random.Random, _tally: Tally) -> int:
     return shop.get(f"/products/{dice.randint(1, _PRODUCTS)}/reviews")[0]
 
 
+def _look_back(shop: Shop, dice: random.Random, _tally: Tally) -> int:
+    return shop.get(f"/customers/{dice.randint(1, _CUSTOMERS)}/reviews")[0]
+
+
 def _write_review(shop: Shop, dice: random.Random, _tally: Tally) -> int:
     review = {"customer_id": dice.randint(1, _CUSTOMERS), "stars": dice.randint(1, 5), "text": _OPINION}
     return shop.post(f"/products/{dice.randint(1, _PRODUCTS)}/reviews", review)[0]
@@ -131,6 +135,7 @@ def _page(path: str) -> Visit:
 _VISITS: dict[str, tuple[Visit, int]] = {
     "point look-up": (_look_up, 40),
     "join": (_read_reviews, 20),
+    "without an index": (_look_back, 5),
     "aggregate report": (_page("/reports/stars"), 5),
     "sales report": (_page("/reports/sales"), 3),
     "ranking report": (_page("/reports/best-customers"), 3),

@@ -67,6 +67,7 @@ def test_the_source_knows_nothing_of_monitoring() -> None:
         "/health",
         "/products/1",
         "/products/1/reviews",
+        "/customers/1/reviews",
         "/reports/sales",
         "/reports/stars",
         "/reports/best-customers",

@@ -78,6 +78,16 @@ def test_what_the_planner_would_use_is_suggested(shop: Path, statement: str, ind
     assert suggested(shop, statement) == [f"CREATE INDEX {index};"]
 
 
+def test_no_index_helps_a_join_of_whole_tables(shop: Path) -> None:
+    """It would be used, and every row read all the same: each of few users has many orders."""
+    with closing(sqlite3.connect(shop)) as connection:
+        connection.execute("DELETE FROM users WHERE id >= 100")
+        connection.execute("CREATE INDEX users_country ON users (country)")
+        connection.commit()
+    statement = "SELECT u.country, count(*) FROM orders o JOIN users u ON u.id = o.user_id GROUP BY u.country ORDER BY 2"
+    assert suggested(shop, statement) == []
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -204,6 +204,13 @@ class TestFigures:
         assert (select.percentile(0.5), select.percentile(0.95)) == (50, 95)
         assert figures.calls == 101
 
+    def test_statements_of_one_summary_are_told_apart_by_their_text(self) -> None:
+        """Advice is on each of them, however they took turns."""
+        texts = ("SELECT a FROM users WHERE b = ?", "SELECT b FROM users WHERE a = ?")
+        figures = Figures()
+        figures.add(traces(*(statement("SELECT users", 2, text=texts[turn]) for turn in (0, 1, 0))))
+        assert figures.durations_ms == {texts[0]: [2, 2], texts[1]: [2]}
+
     def test_spans_of_anything_else_are_left_out(self) -> None:
         """A server span is no statement."""
         figures = Figures()
