@@ -7,9 +7,9 @@ but a duplicate, and needs no query before it.
 
 A statement without a parent belongs to its thread or task, until that pauses.
 
-Most requests repeat nothing. So what runs under a parent is only noted at first, and looked at now and then: as often
-as is needed to be there at the very statement with which a pattern can be complete. Where there are repeats then, each
-further statement is looked at.
+Most requests repeat nothing. So what runs under a parent is only noted at first. When as many statements have repeated
+others as a pattern needs, which is with the very statement that may complete it, all notes are looked at, and from then
+on each further statement.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import sys
 import threading
 import time
 import weakref
-from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import count, islice
 from typing import Any, NamedTuple, Protocol
@@ -27,7 +26,6 @@ from typing import Any, NamedTuple, Protocol
 from otel_dbmon_processors.analysis import Analysis
 from otel_dbmon_processors.finding import DUPLICATE_QUERY, N_PLUS_ONE
 from otel_dbmon_processors.guard import Guard
-from otel_dbmon_processors.observation import Observation
 from otel_dbmon_processors.span import STREAMED, holder_of, sent_of
 
 #: Statements that keep a connection or a cursor going. (Those of a transaction have a type of their own.)
@@ -85,14 +83,16 @@ class Loop(NamedTuple):
 _FURTHER = {kind: Loop(kind) for kind in (N_PLUS_ONE, DUPLICATE_QUERY)}
 
 
-#: One run of a query: its fingerprint (or ``_CURSOR``), what its text says, a hash of text and parameters, whether the
-#: parameters are in that, start and duration in nanoseconds, and what holds the attributes of its span (None if that is
-#: not exported).
-_Run = tuple[str, Analysis, int, bool, int, int, object]
-#: The values of runs, one after the other, as long as nothing repeats. (Not one object for each run: every query of a
-#: service is kept here for a while, and Python's garbage collector would look at each.)
-_Notes = list[Any]
-_WIDTH = 7
+#: A hash of text and parameters; one of the text alone, in a tuple, where the parameters are not known.
+_Mark = int | tuple[int]
+#: One run of a query: its fingerprint (or ``_CURSOR``), what its text says, its mark, when it started and how long it
+#: took in nanoseconds, and what holds the attributes of its span.
+_Run = tuple[str, Analysis, _Mark, int, int, object]
+#: The first run of each query, and below ``_AGAIN`` the others, each with how many queries were known then.
+_Notes = dict[str, Any]
+_AGAIN = "again"
+#: Of the run that is looked at as it ends: its text, its parent's id, and what remembers what was told.
+_Now = tuple[str, int, Holder | None]
 #: All that is kept of a query without repeats that is looked at: its place in the order of all statements, and its run.
 _Single = tuple[int, _Run]
 
@@ -105,7 +105,8 @@ class _Repeats:
         count: How many there are.
         duration_ns: For how long at least one was running.
         kind: What they turned out to be, "" as long as that is open.
-        is_same: Whether text and parameters were the same every time, as far as ``is_known``.
+        is_known: Whether the parameters were known every time.
+        is_same: Whether text and parameters were the same every time, as far as they were known.
         is_alert: Whether that was told as an alert.
         seen: The places of the latest ones in the order of all statements, as many as are a pattern.
         holders: What holds the attributes of their spans.
@@ -127,7 +128,8 @@ class _Repeats:
     )
 
     def __init__(self, first: _Single) -> None:
-        order, (_, self.analysis, self.mark, self.is_known, self.start_ns, self.duration_ns, holder) = first
+        order, (_, self.analysis, self.mark, self.start_ns, self.duration_ns, holder) = first
+        self.is_known = type(self.mark) is int
         self.count = 1
         self.kind = ""
         self.is_same = True
@@ -138,11 +140,11 @@ class _Repeats:
 
     def add(self, latest: _Single, most: int) -> None:
         """Count a run, and know the places of so many at most."""
-        order, (_, _, mark, is_known, start_ns, duration_ns, holder) = latest
+        order, (_, _, mark, start_ns, duration_ns, holder) = latest
         self.count += 1
         if mark != self.mark:
             self.is_same = False
-        if not is_known:
+        if type(mark) is not int:
             self.is_known = False
         seen = self.seen
         seen.append(order)
@@ -199,14 +201,14 @@ class _Unparented:
     __slots__ = ("__weakref__", "ended_ns", "notes", "told", "watched")
 
     def __init__(self) -> None:
-        self.notes: _Notes = []
+        self.notes: _Notes = {}
         self.watched: _Scope | None = None
         self.told: Told = {}
         self.ended_ns = 0
 
     def forget(self) -> None:
         """Know nothing of what ran."""
-        self.notes = []
+        self.notes = {}
         self.watched = None
 
     def begin(self) -> None:
@@ -239,10 +241,8 @@ class Loops:
         self._guard = guard
         self._max_parents = max_parents
         self._clock_ns = clock_ns
-        # Notes are looked at when they hold so many values: where all queries are different, the first pattern to be
-        # complete takes all repeats but one. Too many are looked at in any case.
-        looks = range(max(2, threshold), _MAX_NOTES, max(1, threshold - 1))
-        self._looks = frozenset(_WIDTH * runs for runs in (*looks, *range(_MAX_NOTES, 2 * _MAX_NOTES)))
+        # A run that is the first of its query completes nothing.
+        self._most_again = min(max(threshold - 1, 1), _MAX_NOTES)
         self.reset()
 
     def reset(self) -> None:
@@ -261,21 +261,30 @@ class Loops:
         self._tasks: weakref.WeakKeyDictionary[Any, _Unparented] = weakref.WeakKeyDictionary()
 
     def see(
-        self, observation: Observation, analysis: Analysis, request: Holder | None, span: object = None
+        self,
+        analysis: Analysis,
+        statement: str,
+        parent_id: int,
+        start_ns: int = 0,
+        duration_ns: int = 0,
+        request: Holder | None = None,
+        span: object = None,
     ) -> Loop | None:
         """Take one statement that has ended, and say whether it is part of a loop.
 
         Args:
-            observation: Its run.
             analysis: What its text says.
+            statement: The text, which is not kept.
+            parent_id: Under what it ran, 0 for nothing.
+            start_ns: When it started, in nanoseconds since the epoch.
+            duration_ns: How long it took, in nanoseconds.
             request: Remembers what was told about it, so that one request tells of one pattern once.
             span: The statement's span, if there is one.
         """
         if analysis.operation != "SELECT":
             if analysis.query_type != "transaction" and analysis.operation not in _UPKEEP:
-                self.interrupt(observation.parent_id)
+                self.interrupt(parent_id)
             return None
-        statement, _, start_ns, duration_ns, _, _, _, parent_id, is_sampled = observation
         notes = self._noted.get(parent_id)
         scope: _Scope | None = None
         if notes is None:
@@ -287,44 +296,47 @@ class Loops:
                     unparented.begin()
                 self._unparented_ns = unparented.ended_ns = start_ns + duration_ns
                 notes, scope = unparented.notes, unparented.watched
-                if len(notes) == _WIDTH and notes[0] == analysis.fingerprint:
+                if len(notes) == 1 and analysis.fingerprint in notes:
                     # One query again and again, as a worker's that looks for work: nothing ran before it.
                     return None
+        key = analysis.fingerprint
         try:
             parameters, holder = sent_of(span)
             # A hash is all that is kept of them. Those that are not known are None.
-            mark, is_known, key = hash((statement, parameters)), parameters is not None, analysis.fingerprint
+            mark: _Mark = hash((statement, parameters)) if parameters is not None else (hash(statement),)
         except Exception:  # noqa: BLE001 - lists, a value that can't be hashed, nothing that was remembered
-            mark, is_known, key, holder = _mark(statement, analysis.fingerprint, span)
-        run: _Run = (key, analysis, mark, is_known, start_ns, duration_ns, holder if is_sampled else None)
+            key, mark, holder = _mark(statement, key, span)
+        run: _Run = (key, analysis, mark, start_ns, duration_ns, holder)
         if scope is None:
-            notes += run
-            if len(notes) not in self._looks:
-                return None
-            queries = notes[::_WIDTH]
-            if len({*queries}) == len(queries) < _MAX_NOTES:
-                return None
-            scope = self._watch(notes, parent_id)
-        return self._look(scope, run, observation, request)
+            if notes.setdefault(key, run) is run:
+                if len(notes) < _MAX_NOTES:
+                    return None
+            else:
+                again = notes.setdefault(_AGAIN, [])
+                again.append((len(notes) - 1, run))
+                if len(again) < self._most_again:
+                    return None
+            scope = self._watch(notes, run, parent_id)
+        return self._look(scope, run, (statement, parent_id, request))
 
-    def _watch(self, notes: _Notes, parent_id: int) -> _Scope:
+    def _watch(self, notes: _Notes, latest: _Run, parent_id: int) -> _Scope:
         """What was noted, all but the latest run, as it would be if each had been looked at."""
         scope: _Scope = {}
         with self._lock:
             if not parent_id:
                 unparented = self._unparented()
-                unparented.notes, unparented.watched = [], scope
+                unparented.notes, unparented.watched = {}, scope
             elif self._noted.pop(parent_id, None) is notes:
                 self._watched[parent_id] = scope
             else:  # another thread was faster, or the parent has ended
                 return self._watched.get(parent_id, scope)
-            values = iter(notes[:-_WIDTH])
-            for run in zip(*[values] * _WIDTH, strict=True):
-                self._look(scope, run, None, None)
+            for run in _in_order(notes):
+                if run is not latest:
+                    self._look(scope, run, None)
         return scope
 
-    def _look(self, scope: _Scope, run: _Run, observation: Observation | None, request: Holder | None) -> Loop | None:
-        """Look at a run; without an observation it is an earlier one, with which no pattern was complete."""
+    def _look(self, scope: _Scope, run: _Run, now: _Now | None) -> Loop | None:
+        """Look at a run; one that is not running now is an earlier one, with which no pattern was complete."""
         key, analysis, *_ = run
         single = (next(self._order), run)
         if key == _CURSOR:
@@ -332,21 +344,14 @@ class Loops:
             return None
         entry = scope.setdefault(key, single)
         if entry is not single:
-            return self._repeat(scope, entry, single, observation, request)
+            return self._repeat(scope, entry, single, now)
         if not analysis.table and analysis.sanitized.upper() in _PINGS:
             scope.pop(key, None)
         elif len(scope) > _MAX_QUERIES:
             self._give_up_latest(scope)
         return None
 
-    def _repeat(
-        self,
-        scope: _Scope,
-        entry: _Single | _Repeats,
-        latest: _Single,
-        observation: Observation | None,
-        request: Holder | None,
-    ) -> Loop | None:
+    def _repeat(self, scope: _Scope, entry: _Single | _Repeats, latest: _Single, now: _Now | None) -> Loop | None:
         with self._lock:
             key, _, mark, *_ = latest[1]
             if isinstance(entry, tuple):
@@ -358,24 +363,25 @@ class Loops:
                 scope[key] = latest
                 return None
             repeats.add(latest, self._threshold)
-            if observation is None:
+            if now is None:
                 return None
             if repeats.kind:
                 if repeats.is_alert or repeats.duration_ns < self._min_duration_ns:
                     return _FURTHER[repeats.kind]
-            elif repeats.count < self._threshold or not self._is_found(scope, repeats, observation):
+            elif repeats.count < self._threshold or not self._is_found(scope, repeats, now):
                 return None
-            return self._say(scope, repeats, self._told_of(observation.parent_id, request))
+            return self._say(scope, repeats, self._told_of(now))
 
-    def _is_found(self, scope: _Scope, repeats: _Repeats, observation: Observation) -> bool:
+    def _is_found(self, scope: _Scope, repeats: _Repeats, now: _Now) -> bool:
         """Whether these repeats are a loop; they then know of which kind."""
-        if len(scope) == 1 and not (observation.parent_id and repeats.is_same):
+        statement, parent_id, _ = now
+        if len(scope) == 1 and not (parent_id and repeats.is_same):
             # Nothing ran before them, and they are no duplicates.
             return False
         has_source = _source_of(scope, repeats) is not None
-        if repeats.is_same and (repeats.is_known or not _PARAMETERS(observation.statement)):
+        if repeats.is_same and (repeats.is_known or not _PARAMETERS(statement)):
             # Without a parent it may be a worker that asks for work again and again.
-            repeats.kind = DUPLICATE_QUERY if has_source or observation.parent_id else ""
+            repeats.kind = DUPLICATE_QUERY if has_source or parent_id else ""
         elif has_source and _is_pure(scope, repeats):
             repeats.kind = N_PLUS_ONE
         return bool(repeats.kind)
@@ -399,7 +405,8 @@ class Loops:
             earlier,
         )
 
-    def _told_of(self, parent_id: int, request: Holder | None) -> Told:
+    def _told_of(self, now: _Now) -> Told:
+        _, parent_id, request = now
         if request is not None:
             return request.told
         return self._told.setdefault(parent_id, {}) if parent_id else self._unparented().told
@@ -411,7 +418,7 @@ class Loops:
             if self._clock_ns() - self._unparented_ns < _PAUSE_NS:
                 self._unparented().forget()
         elif self._noted.get(parent_id) or self._watched.pop(parent_id, None):
-            self._noted[parent_id] = []
+            self._noted[parent_id] = {}
 
     def end(self, span_id: int) -> None:
         """The span has ended: nothing more runs under it."""
@@ -424,10 +431,10 @@ class Loops:
         """Where to note a statement whose parent has no notes, or where to look at it."""
         scope = self._watched.get(parent_id)
         if scope is not None:
-            return [], scope
+            return {}, scope
         if len(self._noted) + len(self._watched) >= self._max_parents:
             self._give_up_oldest()
-        return self._noted.setdefault(parent_id, []), None
+        return self._noted.setdefault(parent_id, {}), None
 
     def _unparented(self) -> _Unparented:
         """What belongs to the thread, or to the task that is running in it."""
@@ -454,36 +461,49 @@ class Loops:
         # knowing, as those do that are not sampled: what counts as given up is what was being repeated.
         most = max(self._max_parents // 4, 1)
         for known in (self._noted, self._watched):
-            oldest: dict[int, Any] = known
+            oldest: dict[int, dict[str, Any]] = known
             for parent_id in tuple(islice(oldest.copy(), most)):
-                lost = _repeated(oldest.pop(parent_id, []))
+                lost = _repeated(oldest.pop(parent_id, {}))
                 self._told.pop(parent_id, None)
                 if lost:
                     self._guard.drop("repeats", lost)
 
 
-def _repeated(scope: _Notes | _Scope) -> int:
+def _in_order(notes: _Notes) -> Iterator[_Run]:
+    """All runs, in the order in which they were noted."""
+    again: list[tuple[int, _Run]] = notes.get(_AGAIN, [])
+    firsts: list[_Run] = [run for key, run in tuple(notes.items()) if key != _AGAIN]
+    taken = 0
+    for known, run in tuple(again):
+        yield from firsts[taken:known]
+        yield run
+        taken = known
+    yield from firsts[taken:]
+
+
+def _repeated(known: dict[str, Any]) -> int:
     """How many queries repeat, without anything having been told of it."""
-    if isinstance(scope, list):
-        return sum(times > 1 for times in Counter(scope[::_WIDTH]).values())
-    return sum(isinstance(entry, _Repeats) and not entry.kind for entry in tuple(scope.values()))
+    again = {key for _, (key, *_) in tuple(known.get(_AGAIN, ()))}
+    return len(again) + sum(isinstance(entry, _Repeats) and not entry.kind for entry in tuple(known.values()))
 
 
-def _mark(statement: str, fingerprint: str, span: object) -> tuple[int, bool, str, object]:
-    """A hash of text and parameters where these are not simply known: with whether they are in it, what the run is kept
-    as, and what holds the attributes of its span.
+def _mark(statement: str, fingerprint: str, span: object) -> tuple[str, _Mark, object]:
+    """What a run is kept as, its mark, and what holds the attributes of its span, where the parameters are not simply
+    known.
     """
+    unknown = (hash(statement),)
     try:
         parameters, holder = sent_of(span)
     except AttributeError:  # there is no span, or nobody told what was sent with it
-        return hash(statement), False, fingerprint, holder_of(span)
+        return fingerprint, unknown, holder_of(span)
     if parameters is STREAMED:
-        return 0, False, _CURSOR, holder
+        return _CURSOR, unknown, holder
     if type(parameters) is dict:
         parameters = tuple(parameters.values())
     elif type(parameters) is list:
         parameters = tuple(parameters)
     try:
-        return hash((statement, parameters)), type(parameters) is tuple, fingerprint, holder
+        mark = hash((statement, parameters))
     except Exception:  # noqa: BLE001 - a value of a class that can't be hashed, or that fails to
-        return hash(statement), False, fingerprint, holder
+        return fingerprint, unknown, holder
+    return fingerprint, mark if type(parameters) is tuple else (mark,), holder

@@ -80,7 +80,7 @@ class Pipeline:
             if self.requests.tells_stories:
                 request.tell(observation, analysis)
         try:
-            loop = self.loops.see(observation, analysis, request, span)
+            loop = self.loops.see(analysis, statement, parent_id, start_ns, duration_ns, request, span)
         except Exception as error:  # noqa: BLE001 - the statement is counted and its span made safe all the same
             self.guard.failed("loops", error)
             loop = None

@@ -27,7 +27,6 @@ from otel_dbmon_processors.config import Config
 from otel_dbmon_processors.finding import Finding
 from otel_dbmon_processors.guard import Guard
 from otel_dbmon_processors.loops import Loops
-from otel_dbmon_processors.observation import Observation
 from otel_dbmon_processors.pipeline import Pipeline
 from otel_dbmon_processors.processor import DatabaseSpanProcessor
 from otel_dbmon_processors.span import STREAMED, remember_parameters
@@ -266,7 +265,7 @@ def test_parents_are_bounded_and_what_is_lost_is_counted() -> None:
     analysis = analyze("SELECT name FROM customers WHERE id = ?")
     for parent_id in range(1, 101):
         for _ in range(2 if parent_id % 2 else 1):
-            loops.see(Observation(analysis.sanitized, parent_id=parent_id), analysis, None)
+            loops.see(analysis, analysis.sanitized, parent_id)
     assert 40 <= guard.dropped["repeats"] <= 50
 
 
