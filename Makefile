@@ -25,7 +25,8 @@ $(READY): requirements/pip.txt requirements/dev.txt pyproject.toml
 	@echo "==> Making $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/pip.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(VENV) --require-hashes -r requirements/dev.txt \
+		2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -46,7 +47,7 @@ prometheus:  ## Build Prometheus 3 likewise (Debian has 2.42).
 stack-test: $(READY)  ## Start the whole stack with its real programs, and let every alert fire from its cause.
 	@tests/install.sh
 	@collector-config/builder/build.sh collector >/dev/null || test $$? = 3
-	@$(BIN)/pytest tests/stack tests/deploy/test_stack.py $(ARGS)
+	@$(BIN)/python tests/again.py tests/stack tests/deploy/test_stack.py $(ARGS)
 
 lint: $(READY)  ## Check style, types, import layers and everything that is generated.
 	$(BIN)/ruff check .
