@@ -289,6 +289,8 @@ class Fleet:
             "OTEL_EXPORTER_PROMETHEUS_HOST": "127.0.0.1",
             "OTEL_EXPORTER_PROMETHEUS_PORT": str(metrics_port),
             "OTEL_DBMON_SLOW_QUERY_THRESHOLD": "15",
+            "OTEL_DBMON_EXPLAIN": "slow",
+            "OTEL_DBMON_EXPLAIN_INTERVAL": "1000",
         }
         if self._collector is None:
             return {**common, "OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none"}

@@ -43,6 +43,7 @@ from otel_dbmon_semconv.metrics import (
     DATABASE_ERRORS,
     DATABASE_INDEX_SUGGESTIONS,
     DATABASE_N_PLUS_ONE,
+    DATABASE_PLAN_CHANGES,
     DATABASE_QUERY_COMPLEXITY,
     DATABASE_QUERY_DURATION,
     DATABASE_QUERY_PATTERN_CALLS,
@@ -438,9 +439,27 @@ def _shape() -> tuple[Panel, ...]:
                 f"{total(SCOPE.rate(DATABASE_N_PLUS_ONE), LABEL_SERVICE, LABEL_TABLE)} > 0", "{{service}}: {{table}}"
             ),
             stacked="normal",
-            width=12,
+            width=8,
             link=links.OF_SERIES,
             empty="no N+1 pattern found",
+        ),
+        trend(
+            "Plans that changed, by service and table",
+            Told(
+                "Slow patterns, per second, that the database runs in another way than when they were slow before. It "
+                "needs OTEL_DBMON_EXPLAIN=slow in the service.",
+                "Empty.",
+                "The finding's log event and Sentry event hold both plans: an index that is gone, statistics that are "
+                "old, a table that grew.",
+            ),
+            "cps",
+            Query(
+                f"{total(SCOPE.rate(DATABASE_PLAN_CHANGES), LABEL_SERVICE, LABEL_TABLE)} > 0", "{{service}}: {{table}}"
+            ),
+            stacked="normal",
+            width=8,
+            link=links.OF_SERIES,
+            empty="no plan changed",
         ),
         ranking(
             "Indexes that would pay off",
@@ -456,7 +475,7 @@ def _shape() -> tuple[Panel, ...]:
                 column="Suggestions",
                 unit="none",
             ),
-            width=12,
+            width=8,
             height=8,
             links={LABEL_SERVICE: [links.OF_ROW]},
             empty="no suggestions",

@@ -1,4 +1,7 @@
-"""A service that keeps one connection more every few seconds, as one with a leak does; works until its input ends."""
+"""A service that keeps one connection more every few seconds, as one with a leak does; works until its input ends.
+
+Each time an index comes or goes, by which its slow statement runs.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 SECONDS_UNTIL_NEXT = 1.5
-SLOW = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000) SELECT max(i) FROM n, entries"
+SLOW = (
+    "SELECT (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000) SELECT max(i) FROM n)"
+    " FROM entries WHERE cents = 100"
+)
+CHANGES = ("CREATE INDEX entries_cents ON entries (cents)", "DROP INDEX entries_cents")
 
 
 def main() -> None:
@@ -35,6 +42,8 @@ def main() -> None:
                 except SQLAlchemyError:
                     connection.rollback()
         if time.monotonic() - last > SECONDS_UNTIL_NEXT:
+            with engine.begin() as connection:
+                connection.execute(text(CHANGES[len(kept) % 2]))
             kept.append(engine.connect())
             last = time.monotonic()
 
