@@ -242,6 +242,11 @@ def _clause_end(reader: Reader, index: int) -> None:
     reader._lists = False
 
 
+def _soft_clause_end(reader: Reader, index: int) -> None:
+    """Not called where a target stands."""
+    reader._lists = False
+
+
 def _group(reader: Reader, index: int) -> None:
     reader._lists = False
     if reader._word(index + 1) == "BY":
@@ -607,6 +612,7 @@ _OBJECTS = keywords.NAMED_OBJECTS | keywords.ROUTINES | keywords.UNNAMED_OBJECTS
 _HANDLERS: dict[str, _Handler] = {
     **dict.fromkeys(keywords.TARGET_PREFIXES, _prefix),
     **dict.fromkeys(keywords.CLAUSE_ENDS, _clause_end),
+    **dict.fromkeys(keywords.SOFT_CLAUSE_ENDS, _soft_clause_end),
     **dict.fromkeys(keywords.UTILITIES, _utility),
     **dict.fromkeys(keywords.TRANSACTIONS, _transaction),
     **dict.fromkeys(keywords.AGGREGATES, _aggregate),

@@ -59,10 +59,12 @@ AGGREGATES = frozenset(
         ),
     }
 )
-CLAUSE_ENDS = frozenset(
+CLAUSE_ENDS = frozenset({"WHERE", "ORDER", "HAVING", "LIMIT", "OFFSET", "FETCH", "SET", "RETURNING", "FOR", "WHEN"})
+#: They end a clause as well, each in some databases; in the others tables are called so.
+SOFT_CLAUSE_ENDS = frozenset(
     {
-        *("WHERE", "ORDER", "HAVING", "LIMIT", "OFFSET", "FETCH", "WINDOW", "QUALIFY", "SET", "RETURNING", "CONNECT"),
-        *("START", "FOR", "PIVOT", "UNPIVOT", "OPTION", "SAMPLE", "WHEN", "OUTPUT", "PREWHERE", "SETTINGS"),
+        *("WINDOW", "QUALIFY", "CONNECT", "START", "PIVOT", "UNPIVOT", "OPTION", "SAMPLE", "OUTPUT", "PREWHERE"),
+        "SETTINGS",
     }
 )
 TRANSACTIONS = frozenset({"COMMIT", "ROLLBACK", "START", "SAVEPOINT", "RELEASE", "ABORT"})
