@@ -43,7 +43,7 @@ _TYPOGRAPHIC_STRING = rf"[{_TYPOGRAPHIC}][^{_TYPOGRAPHIC}{_END}]*(?:[{_TYPOGRAPH
 _DOLLAR_OPENER = rf"\$(?:{_LETTER}\w*)?\$"
 # Hexadecimal, binary and suffixed numbers are a digit and more word characters; `1..2` is two numbers.
 _NUMBER = (
-    r"\d\w*(?:\.(?:\d\w*|[eE](?=[+-]\d))?(?!\.))?(?:(?<=[eE])[+-]\d+)?" + rf"(?:(?!{_DOLLAR_OPENER})[$JOINTS]\w*)*"
+    r"\d\w*(?:\.(?:[eE]?\d\w*|[eE](?=[+-]\d)|(?!\.)))?(?:(?<=[eE])[+-]\d+)?" + rf"(?:(?!{_DOLLAR_OPENER})[$JOINTS]\w*)*"
 )
 _DOLLAR_QUOTED = rf"\$(?P<tag>(?:{_LETTER}\w*)?)\$.*?(?:\$(?P=tag)\$\d*|{_AT_END})"
 _ALTERNATIVE_QUOTED = "[nN]?[qQ]'(?:{})".format(
@@ -58,8 +58,8 @@ _ALTERNATIVE_QUOTED = "[nN]?[qQ]'(?:{})".format(
 # Either a name with a quote or a comment's beginning in it, or a bracket before a string or a comment.
 _DOUBTFUL_BRACKET = rf"(?<![\w\])\"'`])\[[^\W\d](?:[^\]\['\"`/{_END}]|/(?!\*))*(?:['\"`]|/\*)"
 _NAME_IN_STRING = re.compile(r"'\w[\w .$-]*'")
-# An unquoted name starts with no digit.
-_STAGE = r"@(?!\.?\d)[\w$.]+(?:/(?![*/])[\w$.=-]*)*"
+# An unquoted name starts with no digit, and with no dollar of a string.
+_STAGE = r"@(?!\.?[\d$])[\w$.]+(?:/(?![*/])[\w$.=-]*)*"
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _SPACED_DOT = re.compile(r"\.(?: |(?<= \.))")
 _LONE_RETURN = re.compile(r"\r(?!\n)")
