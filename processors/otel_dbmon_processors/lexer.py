@@ -417,8 +417,13 @@ def _cut_off(dialect: Dialect) -> list[str]:
 
 
 def _parameter_signs(dialect: Dialect) -> list[str]:
-    """What stands before the number of a numbered parameter; a colon also stands in the middle of slices."""
-    return [r"(?<![^\s(,=<>+*/|-]):" if sign == ":" else re.escape(sign) for sign in dialect.numbered_parameters]
+    """What stands before the number of a numbered parameter: after a name or a literal it is an operator or a part of
+    something else, and a colon also stands in the middle of slices.
+    """
+    return [
+        r"(?<![^\s(,=<>+*/|-]):" if sign == ":" else rf"(?<![\w'\"`?]){re.escape(sign)}"
+        for sign in dialect.numbered_parameters
+    ]
 
 
 def _comment_signs(dialect: Dialect) -> list[tuple[str, str]]:
