@@ -421,7 +421,7 @@ def _parameter_signs(dialect: Dialect) -> list[str]:
     something else, and a colon also stands in the middle of slices.
     """
     return [
-        r"(?<![^\s(,=<>+*/|-]):" if sign == ":" else rf"(?<![\w'\"`?]){re.escape(sign)}"
+        r"(?<![^\s(,=<>+*/|-]):" if sign == ":" else rf"(?<![^\s([{{,;:=<>+*/|~!&^%#-]){re.escape(sign)}"
         for sign in dialect.numbered_parameters
     ]
 
