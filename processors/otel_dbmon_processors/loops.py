@@ -173,6 +173,10 @@ _Scope = dict[str, _Single | _Repeats]
 _CURSOR = "cursor"
 
 
+def _is_ping(analysis: Analysis) -> bool:
+    return not analysis.table and analysis.sanitized.upper() in _PINGS
+
+
 def _last(entry: _Single | _Repeats) -> int:
     """The place of its latest run in the order of all statements."""
     return entry[0] if isinstance(entry, tuple) else entry.seen[-1]
@@ -290,6 +294,8 @@ class Loops:
         if notes is None:
             if parent_id:
                 notes, scope = self._elsewhere(parent_id)
+            elif _is_ping(analysis):
+                return None
             else:
                 unparented = self._unparented()
                 if start_ns - unparented.ended_ns > _PAUSE_NS:
@@ -345,7 +351,7 @@ class Loops:
         entry = scope.setdefault(key, single)
         if entry is not single:
             return self._repeat(scope, entry, single, now)
-        if not analysis.table and analysis.sanitized.upper() in _PINGS:
+        if _is_ping(analysis):
             scope.pop(key, None)
         elif len(scope) > _MAX_QUERIES:
             self._give_up_latest(scope)

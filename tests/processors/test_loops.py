@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from cases_of import lists_in
 from effort import examples
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -191,6 +191,7 @@ _WORK = st.lists(st.sampled_from(["orders", "customer", "customer=", "product", 
 
 @settings(max_examples=examples(100), deadline=None)
 @given(_WORK, st.sets(st.integers(0, 23)), st.sampled_from(["one", "none"]))
+@example(["customer", "customer", "orders", *["customer"] * 5], {0}, "none")
 def test_pings_change_nothing(work: list[str], pinged: set[int], parent: str) -> None:
     """Wherever a pool asks whether its connection is alive, the same is found at the same statement."""
     with_pings = [word for place, run in enumerate(work) for word in (["ping"] if place in pinged else []) + [run]]
