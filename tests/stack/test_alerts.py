@@ -32,6 +32,7 @@ EXPECTED = {
     "the 95th percentile is high": ("slow-svc", "DatabaseLatencyHigh"),
     "a page loads row by row": ("pattern-svc", "DatabaseNPlusOne"),
     "reports are complex": ("pattern-svc", "DatabaseQueriesComplex"),
+    "a plan changed": ("plan-svc", "DatabasePlanChanged"),
     "an index is missing": ("index-svc", "DatabaseIndexSuggested"),
     "a collector is gone": ("", "CollectorMissing"),
     "a service is gone": ("gone-svc", "TelemetryMissing"),
@@ -56,7 +57,9 @@ SEEN = [
 ]
 SILENT = 'ALERTS{service="pool-svc",severity="warning",alertstate="firing"}'
 CRITICAL = {"DatabasePoolExhausted", "DatabaseErrorRateHigh", "DatabaseUnreachable"}
-INFO = {"DatabaseNPlusOne", "DatabaseQueriesComplex", "DatabaseIndexSuggested"}
+INFO = {"DatabaseNPlusOne", "DatabaseQueriesComplex", "DatabasePlanChanged", "DatabaseIndexSuggested"}
+#: An index comes and goes.
+CHANGES = ("CREATE INDEX IF NOT EXISTS by_customer ON reviews (customer_id)", "DROP INDEX IF EXISTS by_customer")
 
 
 class Story:
@@ -143,12 +146,19 @@ def begin(stack: Stack, other: SecuredPostgreSQL, opened: ExitStack) -> Iterator
         gone := stack.shop("gone-svc"),
         wide := stack.shop("wide-svc", OTEL_DBMON_MAX_SERIES="12"),
         index := stack.shop("index-svc"),
+        plan := stack.shop(
+            "plan-svc",
+            OTEL_DBMON_EXPLAIN="slow",
+            OTEL_DBMON_EXPLAIN_INTERVAL="1000",
+            OTEL_DBMON_SLOW_QUERY_THRESHOLD="0",
+        ),
         lost := stack.shop(
             "lost-svc", OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=nowhere, OTEL_EXPORTER_OTLP_TRACES_TIMEOUT="1"
         ),
     ]
     together(*(service.process for service in services))
-    stack.database.execute(MANY_REVIEWS, "index_svc")
+    for database in ("index_svc", "plan_svc"):
+        stack.database.execute(MANY_REVIEWS, database)
     # What fills the table is no part of what the index has to pay off for.
     for statement in ("ANALYZE", "SELECT pg_stat_statements_reset()"):
         stack.database.execute(statement, "index_svc")
@@ -162,6 +172,7 @@ def begin(stack: Stack, other: SecuredPostgreSQL, opened: ExitStack) -> Iterator
         Visitors(lambda _: well.visit("/products/1/reviews")),
         Visitors(lambda _: down.visit("/products/1")),
         Visitors(lambda number: index.visit(f"/reviewers/{number}")),
+        Visitors(lambda number: plan.visit(f"/reviewers/{number}")),
         Visitors(lambda _: gone.visit("/products/1")),
         Visitors(lambda _: error.visit("/products/1"), pause=0.05),
     ]
@@ -177,6 +188,7 @@ def begin(stack: Stack, other: SecuredPostgreSQL, opened: ExitStack) -> Iterator
         Visitors(lambda _: pattern.visit("/orders"), 2, pause=0.3),
         Visitors(lambda _: pattern.visit("/reports/best-customers"), pause=0.3),
         Visitors(lambda number: wide.visit(f"/wide/{number}")),
+        Visitors(lambda number: _change(stack, number), pause=3),
         Visitors(lambda _: lost.visit("/products/1")),
     ]
     for visitors in (*well_behaved, *mischievous):
@@ -185,6 +197,11 @@ def begin(stack: Stack, other: SecuredPostgreSQL, opened: ExitStack) -> Iterator
         yield lambda service=service: service.visit("/let-go")
     for visitors in mischievous:
         yield visitors.leave
+
+
+def _change(stack: Stack, number: int) -> int:
+    stack.database.execute(CHANGES[number % 2], "plan_svc")
+    return 200
 
 
 @pytest.mark.parametrize("cause", EXPECTED)

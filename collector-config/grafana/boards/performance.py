@@ -451,6 +451,7 @@ def _shape() -> tuple[Panel, ...]:
                 "Empty.",
                 "The finding's log event and Sentry event hold both plans: an index that is gone, statistics that are "
                 "old, a table that grew.",
+                runbook="DatabasePlanChanged",
             ),
             "cps",
             Query(
