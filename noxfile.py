@@ -56,6 +56,9 @@ AGELESS = (
         )
     ),
 )
+#: They run services and servers from outside, and reach no line of ours that the others don't: measuring the coverage
+#: of so many processes takes minutes.
+UNMEASURED = ("tests/alerts", "tests/dashboards", "tests/docs", "tests/examples", "tests/soak")
 #: They measure how long a process takes to end, so nothing runs beside them, nor is its coverage measured.
 ALONE = "tests/processes/test_shutdown.py"
 #: A file's tests share what they started, so a file stays together.
@@ -179,7 +182,8 @@ def tests(session: nox.Session) -> None:
         test_wheel(session, "test", *everything(session))
     else:
         coverage = ["--cov", f"--cov-config={ROOT}/pyproject.toml", "--cov-report=term", "--cov-fail-under=90"]
-        test_wheel(session, "test", *everything(session), *coverage)
+        test_wheel(session, "test", *everything(session, *UNMEASURED), *coverage)
+        run_pytest(session, *PARALLEL, *UNMEASURED)
         run_pytest(session, ALONE)
 
 
