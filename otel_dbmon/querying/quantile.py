@@ -37,4 +37,5 @@ def quantile(q: float, buckets: Mapping[float, float]) -> float:
     if within <= 0:
         # Only the lowest value of all is looked for in a bucket without any; PromQL divides zero by zero there.
         return math.nan
-    return start + (bounds[index] - start) * (rank - before) / within
+    # Rounding shall not lead out of the bucket.
+    return min(bounds[index], start + (bounds[index] - start) * ((rank - before) / within))

@@ -34,6 +34,8 @@ FEWEST_PAIRS, FEWEST_CALLS = 8, 20
 _ENOUGH_PATTERNS = 10
 #: `increase()` gives parts of calls; a window with less than that had none.
 _ONE_CALL = 0.5
+#: Less is no time that was measured.
+_LEAST_S = 1e-9
 
 #: Service, fingerprint and summary.
 Key = tuple[str, str, str]
@@ -110,7 +112,7 @@ def _log_ratios(windows: Windows | None) -> list[float]:
     if windows is None:
         return []
     means = [
-        seconds / calls if calls >= _ONE_CALL else 0.0
+        seconds / calls if calls >= _ONE_CALL and seconds >= _LEAST_S else 0.0
         for calls, seconds in zip(windows.calls, windows.seconds, strict=True)
     ]
     half = len(means) // 2
