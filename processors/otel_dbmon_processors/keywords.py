@@ -63,7 +63,7 @@ CLAUSE_ENDS = frozenset({"WHERE", "ORDER", "HAVING", "LIMIT", "OFFSET", "FETCH",
 #: They end a clause as well, each in some databases; in the others tables are called so.
 SOFT_CLAUSE_ENDS = frozenset(
     {
-        *("WINDOW", "QUALIFY", "CONNECT", "START", "PIVOT", "UNPIVOT", "OPTION", "SAMPLE", "OUTPUT", "PREWHERE"),
+        *("WINDOW", "QUALIFY", "CONNECT", "PIVOT", "UNPIVOT", "OPTION", "SAMPLE", "OUTPUT", "PREWHERE"),
         "SETTINGS",
     }
 )

@@ -86,7 +86,7 @@ _FURTHER = {kind: Loop(kind) for kind in (N_PLUS_ONE, DUPLICATE_QUERY)}
 #: A hash of text and parameters; one of the text alone, in a tuple, where the parameters are not known.
 _Mark = int | tuple[int]
 #: One run of a query: its fingerprint (or ``_CURSOR``), what its text says, its mark, when it started and how long it
-#: took in nanoseconds, and what holds the attributes of its span.
+#: took in nanoseconds, and what holds the attributes of its span (None if that is not exported).
 _Run = tuple[str, Analysis, _Mark, int, int, object]
 #: The first run of each query, and below ``_AGAIN`` the others, each with how many queries were known then.
 _Notes = dict[str, Any]
@@ -273,6 +273,7 @@ class Loops:
         duration_ns: int = 0,
         request: Holder | None = None,
         span: object = None,
+        is_sampled: bool = False,
     ) -> Loop | None:
         """Take one statement that has ended, and say whether it is part of a loop.
 
@@ -284,6 +285,7 @@ class Loops:
             duration_ns: How long it took, in nanoseconds.
             request: Remembers what was told about it, so that one request tells of one pattern once.
             span: The statement's span, if there is one.
+            is_sampled: Whether the span is exported. Nothing of one that is not is kept: its parent's end is not seen.
         """
         if analysis.operation != "SELECT":
             if analysis.query_type != "transaction" and analysis.operation not in _UPKEEP:
@@ -312,7 +314,7 @@ class Loops:
             mark: _Mark = hash((statement, parameters)) if parameters is not None else (hash(statement),)
         except Exception:  # noqa: BLE001 - lists, a value that can't be hashed, nothing that was remembered
             key, mark, holder = _mark(statement, key, span)
-        run: _Run = (key, analysis, mark, start_ns, duration_ns, holder)
+        run: _Run = (key, analysis, mark, start_ns, duration_ns, holder if is_sampled else None)
         if scope is None:
             if notes.setdefault(key, run) is run:
                 if len(notes) < _MAX_NOTES:

@@ -70,7 +70,7 @@ class Pipeline:
         Returns:
             Its analysis, and the attributes that only this run's span gets, for what was found about it; mostly none.
         """
-        statement, origin, start_ns, duration_ns, _, _, _, parent_id, _ = observation
+        statement, origin, start_ns, duration_ns, _, _, _, parent_id, is_sampled = observation
         analysis = self.analyzer.analyze(statement, origin.system)
         slow = duration_ns >= self.config.slow_query_threshold_ns
         self.aggregator.record(observation, analysis, slow)
@@ -80,7 +80,7 @@ class Pipeline:
             if self.requests.tells_stories:
                 request.tell(observation, analysis)
         try:
-            loop = self.loops.see(analysis, statement, parent_id, start_ns, duration_ns, request, span)
+            loop = self.loops.see(analysis, statement, parent_id, start_ns, duration_ns, request, span, is_sampled)
         except Exception as error:  # noqa: BLE001 - the statement is counted and its span made safe all the same
             self.guard.failed("loops", error)
             loop = None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -29,7 +31,7 @@ from otel_dbmon_processors.guard import Guard
 from otel_dbmon_processors.loops import Loops
 from otel_dbmon_processors.pipeline import Pipeline
 from otel_dbmon_processors.processor import DatabaseSpanProcessor
-from otel_dbmon_processors.span import STREAMED, remember_parameters
+from otel_dbmon_processors.span import STREAMED, holder_of, remember_parameters
 
 MILLISECOND = 1_000_000
 STATEMENTS = {
@@ -268,6 +270,20 @@ def test_parents_are_bounded_and_what_is_lost_is_counted() -> None:
         for _ in range(2 if parent_id % 2 else 1):
             loops.see(analysis, analysis.sanitized, parent_id)
     assert 40 <= guard.dropped["repeats"] <= 50
+
+
+@pytest.mark.parametrize("is_sampled", [True, False])
+def test_nothing_of_a_span_that_is_not_exported_is_kept(is_sampled: bool) -> None:
+    """Where a service is sampled, the ends of most parents are not seen, and what is kept of their statements stays."""
+    loops = Loops(5, 0, Guard())
+    span: Any = TracerProvider(shutdown_on_exit=False).get_tracer("test").start_span("SELECT")
+    remember_parameters(span, (1,))
+    analysis = analyze("SELECT name FROM customers WHERE id = ?")
+    attributes = weakref.ref(holder_of(span))
+    loops.see(analysis, analysis.sanitized, 7, span=span, is_sampled=is_sampled)
+    del span
+    gc.collect()
+    assert (attributes() is not None) is is_sampled
 
 
 def test_queries_under_one_parent_are_bounded() -> None:
