@@ -25,6 +25,7 @@ SERVICES = ("tests/examples", "tests/soak", "tests/otel_dbmon/test_demo_run.py")
 OPERATIONS = (
     "tests/advise",
     "tests/alerts",
+    "tests/benchmarks",
     "tests/dashboards",
     "tests/docs",
     "tests/deploy/test_postgresql.py",
@@ -57,7 +58,7 @@ AGELESS = (
 )
 #: They run services and servers from outside, for what comes out of them: measuring the coverage of so many processes
 #: takes minutes, and the others reach 95 % without.
-UNMEASURED = ("tests/alerts", "tests/dashboards", "tests/docs", "tests/examples", "tests/soak")
+UNMEASURED = ("tests/alerts", "tests/benchmarks", "tests/dashboards", "tests/docs", "tests/examples", "tests/soak")
 #: They measure how long a process takes to end, so nothing runs beside them, nor is its coverage measured.
 ALONE = "tests/processes/test_shutdown.py"
 #: A file's tests share what they started, so a file stays together.

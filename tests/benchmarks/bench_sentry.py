@@ -82,11 +82,11 @@ def _block(connection: Connection) -> float:
 
 def _finding(pipeline: Any) -> float:
     finding = Finding(SLOW_QUERY, analyze("SELECT 1", "sqlite"), Origin("sqlite", "shop.db"), 1, 10**9, time.time_ns())
-    pipeline._tell(finding)
+    pipeline.tell(finding)
     time.sleep(0.1)
     start = time.thread_time()
     for _ in range(FINDINGS):
-        pipeline._tell(finding)
+        pipeline.tell(finding)
     return (time.thread_time() - start) / FINDINGS * 1e6
 
 
